@@ -1,0 +1,53 @@
+"""What a fact is: one dated observation of a segment.
+
+A fact has a value (an integer, so that sums do not depend on order), the moment ``at`` when it became true in the world,
+and where that differs the moments between which it holds: ``known`` (from when) and ``until`` (before when). Most facts
+are known when they become true and hold for ever; then both are absent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.histories.log import Array
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts ordered by (segment, at): ``start`` int64 (segments + 1), ``at`` int64, ``value`` int64.
+
+    ``known`` and ``until`` int64 or both None; a fact counts at t if at <= t, and known <= t < until where given.
+    """
+
+    start: Array
+    at: Array
+    value: Array
+    known: Array | None = None
+    until: Array | None = None
+
+
+def facts(
+    segments: int,
+    segment: Array,
+    at: Array,
+    value: Array | int = 1,
+    known: Array | None = None,
+    until: Array | None = None,
+) -> Facts:
+    """Facts from arrays in any order, put in order of (segment, at).
+
+    >>> made = facts(2, np.array([1, 0, 1]), np.array([30, 10, 20]), np.array([7, 8, 9]))
+    >>> made.start.tolist(), made.at.tolist(), made.value.tolist()
+    ([0, 1, 3], [10, 20, 30], [8, 9, 7])
+    """
+    values = np.broadcast_to(np.asarray(value, dtype=np.int64), at.shape)
+    key = segment.astype(np.int64) * (1 << 42) + at
+    if len(key) and bool((np.diff(key) < 0).any()):
+        order = np.argsort(key, kind="stable")
+        key, segment, at, values = key[order], segment[order], at[order], values[order]
+        known = None if known is None else known[order]
+        until = None if until is None else until[order]
+    start = np.searchsorted(segment, np.arange(segments + 1))
+    return Facts(start, at, np.ascontiguousarray(values), known, until)

@@ -1,0 +1,238 @@
+"""How the indicators of a signal are made of facts: shares, medians, rates, tallies, and what follows from each.
+
+Every windowed figure exists over 90 days, 365 days and the whole history, with its trend (90 against 365 days:
+difference for shares and means, log ratio for rates and delays) and the days since its last observation. A figure with
+less than its minimum evidence is unknown (NaN), never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from features import settings
+from features.facts import Facts
+from features.frame import PLACE, FactFunction, Frame
+from features.histories.log import DAY, Array
+from features.indicators import Better, Figure, Indicator, Mark, Signal
+
+WindowedCompute = Callable[[Frame, int], Figure]
+"""Computes a figure over the window at a place of ``settings.WINDOWS``."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """What stands beside a figure: its name, its meaning to a director, its formula and its unit."""
+
+    name: str
+    meaning: str
+    formula: str
+    unit: str
+
+
+def known(value: Array, evidence: Array, minimum: int) -> Figure:
+    """A figure that is unknown where its evidence is below the minimum."""
+    return Figure(np.where(evidence >= minimum, value, np.nan), evidence)
+
+
+def ratio(part: Array, whole: Array) -> Array:
+    """part / whole, NaN where the whole is zero."""
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole != 0))
+
+
+def single(
+    signal: Signal,
+    text: Text,
+    compute: Callable[[Frame], Figure],
+    *,
+    window: str = "now",
+    better: Better | None = None,
+    mark: Mark | None = None,
+    minimum: int = 1,
+    evidence_unit: str = "observations",
+    low: float = 0.0,
+    high: float = float("inf"),
+    context: bool = False,
+) -> Indicator:
+    """One indicator as of t."""
+    return Indicator(
+        column=f"{signal.id}.{text.name}.{window}",
+        signal=signal,
+        name=text.name,
+        window=window,
+        meaning=text.meaning,
+        formula=text.formula,
+        unit=text.unit,
+        better=better,
+        mark=mark,
+        minimum=minimum,
+        evidence_unit=evidence_unit,
+        low=low,
+        high=high,
+        compute=compute,
+        context=context,
+    )
+
+
+def windowed(
+    signal: Signal,
+    text: Text,
+    compute: WindowedCompute,
+    *,
+    better: Better | None = None,
+    mark: Mark | None = None,
+    minimum: int = settings.MINIMUM_OBSERVATIONS,
+    evidence_unit: str = "observations",
+    low: float = 0.0,
+    high: float = float("inf"),
+    trend: Literal["difference", "log ratio"] | None = "difference",
+) -> Iterator[Indicator]:
+    """The indicator over every window, and its trend."""
+    first: dict[str, Indicator] = {}
+    for window, place in PLACE.items():
+
+        def over_window(frame: Frame, place: int = place) -> Figure:
+            return frame.once((compute, place), lambda: compute(frame, place))
+
+        first[window] = single(
+            signal,
+            text,
+            over_window,
+            window=window,
+            better=better,
+            mark=mark,
+            minimum=minimum,
+            evidence_unit=evidence_unit,
+            low=low,
+            high=high,
+        )
+        yield first[window]
+    if trend is None:
+        return
+    recent, usual = first["90d"], first["365d"]
+
+    def change(frame: Frame) -> Figure:
+        new, old = recent.compute(frame), usual.compute(frame)
+        if trend == "difference":
+            return Figure(new.value - old.value, new.evidence)
+        both = (new.value > 0) & (old.value > 0)
+        logs = np.log(np.where(both, new.value, 1.0)) - np.log(np.where(both, old.value, 1.0))
+        return Figure(np.where(both, logs, np.nan), new.evidence)
+
+    span = high - low if trend == "difference" else float("inf")
+    yield replace(
+        single(signal, text, change, window="trend", minimum=minimum, evidence_unit=evidence_unit),
+        meaning=f"Recent change: {text.meaning[0].lower()}{text.meaning[1:]}, last 90 days against the last 365",
+        formula=f"{text.name} over 90 days {'minus' if trend == 'difference' else 'over'} over 365 days"
+        + (", as a natural logarithm" if trend == "log ratio" else ""),
+        unit=text.unit if trend == "difference" else "log ratio",
+        better=better if better in ("up", "down") else None,
+        low=-span,
+        high=span,
+    )
+
+
+def share(
+    signal: Signal,
+    text: Text,
+    make: FactFunction,
+    *,
+    better: Better | None = None,
+    mark: Mark | None = None,
+    matches: Callable[[Array], Array] | None = None,
+) -> Iterator[Indicator]:
+    """Share of facts that hold: facts of value 1 or 0, or those whose value ``matches``."""
+    counted = make if matches is None else _matching(make, matches)
+
+    def compute(frame: Frame, place: int) -> Figure:
+        sums = frame.sums(counted)
+        count = sums.count[place]
+        return known(ratio(sums.total[place], count), count, settings.MINIMUM_OBSERVATIONS)
+
+    return windowed(signal, text, compute, better=better, mark=mark, high=1.0)
+
+
+def _matching(make: FactFunction, matches: Callable[[Array], Array]) -> FactFunction:
+    def matched(frame: Frame) -> Facts:
+        facts = frame.facts(make)
+        return replace(facts, value=matches(facts.value).astype(np.int64))
+
+    return matched
+
+
+def mean(
+    signal: Signal,
+    text: Text,
+    make: FactFunction,
+    *,
+    scale: float,
+    better: Better | None = None,
+    mark: Mark | None = None,
+) -> Iterator[Indicator]:
+    """Mean of facts, in units of 1 / scale."""
+
+    def compute(frame: Frame, place: int) -> Figure:
+        sums = frame.sums(make)
+        count = sums.count[place]
+        return known(ratio(sums.total[place], count * scale), count, settings.MINIMUM_OBSERVATIONS)
+
+    return windowed(signal, text, compute, better=better, mark=mark)
+
+
+def median(
+    signal: Signal,
+    text: Text,
+    make: FactFunction,
+    *,
+    scale: float,
+    better: Better | None = None,
+    mark: Mark | None = None,
+) -> Iterator[Indicator]:
+    """Median of facts, in units of 1 / scale."""
+
+    def compute(frame: Frame, place: int) -> Figure:
+        medians = frame.medians(make)
+        return known(medians.middle[place] / scale, medians.count[place], settings.MINIMUM_OBSERVATIONS)
+
+    return windowed(signal, text, compute, better=better, mark=mark, trend="log ratio")
+
+
+def rate(
+    signal: Signal,
+    text: Text,
+    make: FactFunction,
+    *,
+    better: Better | None = None,
+    mark: Mark | None = None,
+) -> Iterator[Indicator]:
+    """Facts per year of observation: count × 365 / days observed in the window, once enough days were."""
+
+    def compute(frame: Frame, place: int) -> Figure:
+        days = frame.observed_seconds()[place] / DAY
+        per_year = ratio(frame.sums(make).count[place] * 365.0, days)
+        return known(per_year, days.astype(np.int64), settings.MINIMUM_OBSERVED_DAYS)
+
+    return windowed(
+        signal,
+        text,
+        compute,
+        better=better,
+        mark=mark,
+        minimum=settings.MINIMUM_OBSERVED_DAYS,
+        evidence_unit="observed days",
+        trend="log ratio",
+    )
+
+
+def since(signal: Signal, name: str, what: str, make: FactFunction, better: Better | None = None) -> Indicator:
+    """Days since the last fact."""
+
+    def compute(frame: Frame) -> Figure:
+        sums = frame.sums(make)
+        return Figure(frame.days_since(sums.last), sums.count[PLACE["all"]])
+
+    text = Text(name, f"Days since {what}", "t minus the time of the last one", "days")
+    return single(signal, text, compute, window="since", better=better)

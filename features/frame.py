@@ -1,0 +1,130 @@
+"""A frame: the rows to be filled, the history as it was known at each, and every window figure computed at most once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from features import settings, windows
+from features.facts import Facts
+from features.histories.history import History
+from features.histories.log import DAY, Array
+
+Made = TypeVar("Made")
+
+SPANS = np.array(list(settings.WINDOWS.values()), dtype=np.int64)
+"""The windows' lengths in seconds, in the order of ``settings.WINDOWS``."""
+
+PLACE = {name: place for place, name in enumerate(settings.WINDOWS)}
+"""The place of each window's name in ``SPANS``."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Per window (axis 0, as in ``SPANS``) and row: ``count`` and ``total`` int64; ``last`` int64 (rows,)."""
+
+    count: Array
+    total: Array
+    last: Array
+
+
+@dataclass(frozen=True)
+class Medians:
+    """Per window (axis 0) and row: ``count`` int64 and ``middle`` float64 (NaN where there is no fact)."""
+
+    count: Array
+    middle: Array
+
+
+FactFunction = Callable[["Frame"], Facts]
+"""Reads the facts of one measure off a frame's history."""
+
+
+class Frame:
+    """Rows (segment, as_of), sorted by both, over a history in which each segment holds only what was known.
+
+    Facts and figures are remembered, so that indicators can be small definitions that name what they need.
+    """
+
+    def __init__(self, history: History, segment: Array, as_of: Array) -> None:
+        self.history = history
+        self.segment = segment
+        self.as_of = as_of
+        self._made: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """The value of ``make()``, computed on the first call with this key."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: Made = self._made[key]
+        return made
+
+    def derived(self, make: Callable[[History], Made]) -> Made:
+        """Something derived from the whole history (conversations, contracts), computed once."""
+        return self.once(make, lambda: make(self.history))
+
+    def facts(self, make: FactFunction) -> Facts:
+        """The facts that ``make`` reads off the history."""
+        return self.once((make, "facts"), lambda: make(self))
+
+    def sums(self, make: FactFunction) -> Sums:
+        """Count, sum and last of facts in every window."""
+
+        def compute() -> Sums:
+            one = self.facts(make)
+            if one.known is None or one.until is None:
+                return Sums(*windows.sums(one.start, one.at, one.value, self.segment, self.as_of, SPANS))
+            held = windows.held_sums
+            return Sums(*held(one.start, one.at, one.value, one.known, one.until, self.segment, self.as_of, SPANS))
+
+        return self.once((make, "sums"), compute)
+
+    def medians(self, make: FactFunction) -> Medians:
+        """Median of facts in every window."""
+
+        def compute() -> Medians:
+            one = self.facts(make)
+            return Medians(*windows.medians(one.start, one.at, one.value, self.segment, self.as_of, SPANS))
+
+        return self.once((make, "medians"), compute)
+
+    def tallies(self, make: FactFunction, classes: int) -> Array:
+        """int64 (windows, classes, rows): facts of each class in every window."""
+
+        def compute() -> Array:
+            one = self.facts(make)
+            return windows.tallies(one.start, one.at, one.value, self.segment, self.as_of, SPANS, classes)
+
+        return self.once((make, "tallies"), compute)
+
+    def observed_seconds(self) -> Array:
+        """int64 (windows, rows): how long the account was observed inside each window.
+
+        Observation begins with the account's first event, or where the data set says it does if that is later.
+        """
+
+        def compute() -> Array:
+            begin = first_event(self.history)
+            declared = self.history.dataset.observed_from
+            if declared is not None:
+                begin = np.maximum(begin, declared)
+            since = np.maximum(self.as_of - begin[self.segment], 0)
+            return np.minimum(since[None, :], SPANS[:, None])
+
+        return self.once("observed_seconds", compute)
+
+    def days_since(self, moment: Array) -> Array:
+        """float64 (rows,): days from a moment to as_of; NaN where the moment lies before all time (none)."""
+        return np.asarray(np.where(moment < -(1 << 49), np.nan, (self.as_of - moment) / DAY))
+
+
+def first_event(history: History) -> Array:
+    """int64 (segments,): when the first interaction or deal of each segment happened (far future if none)."""
+    first = np.full(history.segments, 1 << 49, dtype=np.int64)
+    for log, happened in ((history.interactions, "at"), (history.deals, "opened_at")):
+        some = np.flatnonzero(np.diff(log.start) > 0)
+        first[some] = np.minimum(first[some], log[happened][log.start[some]])
+    return first

@@ -1,0 +1,216 @@
+"""A History: everything known of one or many accounts, as sorted arrays.
+
+Built from canonical tables (batch) or from one request's records by the same code, so that both give the same numbers.
+Rows keep both kinds of time: when things happened (``at``) and from when they may be used (``known``,
+``outcome_known``); ``visibility`` turns that into what was known at t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.histories.log import NEVER, Array, Log
+from features.histories.tables import (
+    ACCOUNTS,
+    CONTACTS,
+    DEALS,
+    INTERACTIONS,
+    STAGE_REVIEWS,
+    Column,
+    Dataset,
+    Table,
+    Tables,
+    settle_records,
+)
+
+_MISSING: dict[str, Any] = {
+    "time": NEVER,
+    "int": float("nan"),
+    "float": float("nan"),
+    "bool": np.int8(-1),
+    "category": np.int8(-1),
+    "id": np.int32(-1),
+}
+"""The value that stands for "not given", by column type; free text is not kept."""
+
+TIME_OF = {"interactions": "at", "deals": "opened_at", "stage_reviews": "at"}
+"""The column that says when a row's event happened (accounts and contacts hold since ``valid_from`` instead)."""
+
+_OUTCOME_AT = {"interactions": "resolved_at", "deals": "closed_at"}
+
+
+@dataclass(frozen=True)
+class History:
+    """The tables of some accounts as arrays; every log has one segment per entry of ``owner``.
+
+    ``accounts`` holds the account ids by code, ``owner`` int32 (segments,) the account of each segment: a history as read
+    has one segment per account; ``visibility.as_known`` adds one for each moment that needs its own.
+    """
+
+    accounts: Sequence[str]
+    owner: Array
+    interactions: Log
+    deals: Log
+    contacts: Log
+    attributes: Log
+    reviews: Log
+    dataset: Dataset
+
+    @classmethod
+    def from_tables(cls, tables: Tables) -> History:
+        """A history of all accounts of canonical tables (as ``read_tables`` gives them)."""
+        accounts = sorted(set(pc.unique(tables.accounts["account_id"]).to_pylist()))
+        contacts = pc.unique(tables.contacts["contact_id"]).to_pylist()
+        known_ids = {"account_id": _codes(accounts), "contact_id": _codes(contacts)}
+
+        def log(table: Table, frame: pa.Table) -> Log:
+            columns = {
+                column.name: _from_arrow(column, frame[column.name], known_ids.get(column.name))
+                for column in table.columns
+                if column.name in frame.column_names
+                and column.type in _MISSING
+                and frame[column.name].null_count < len(frame)
+            }
+            return _grouped(table, columns, len(accounts))
+
+        return cls(
+            accounts,
+            np.arange(len(accounts), dtype=np.int32),
+            log(INTERACTIONS, tables.interactions),
+            log(DEALS, tables.deals),
+            log(CONTACTS, tables.contacts),
+            log(ACCOUNTS, tables.accounts),
+            log(STAGE_REVIEWS, tables.stage_reviews),
+            tables.dataset,
+        )
+
+    @classmethod
+    def from_records(cls, document: Mapping[str, Sequence[Mapping[str, Any]]], dataset: Dataset) -> History:
+        """A history from rows that ``tables.check_records`` has converted, by table name.
+
+        Accounts that only other tables name are taken in; rows may come in any order and more than once.
+        """
+        named = {row["account_id"] for rows in document.values() for row in rows}
+        accounts = sorted(named)
+        known_ids: dict[str, dict[str, int]] = {"account_id": _codes(accounts)}
+
+        def log(table: Table) -> Log:
+            rows = settle_records(table, document.get(table.name, ()))
+            given = set().union(*rows) if rows else set()
+            columns = {
+                column.name: _from_values(column, [row.get(column.name) for row in rows], known_ids)
+                for column in table.columns
+                if column.name in given and column.type in _MISSING
+            }
+            return _grouped(table, columns, len(accounts))
+
+        contacts, attributes = log(CONTACTS), log(ACCOUNTS)
+        owner = np.arange(len(accounts), dtype=np.int32)
+        return cls(accounts, owner, log(INTERACTIONS), log(DEALS), contacts, attributes, log(STAGE_REVIEWS), dataset)
+
+    @property
+    def segments(self) -> int:
+        """How many segments (accounts, or accounts as known at a moment) there are."""
+        return len(self.owner)
+
+    def part(self, first: int, last: int) -> History:
+        """Segments first..last-1 (account codes stay those of the whole)."""
+        return History(
+            self.accounts,
+            self.owner[first:last],
+            self.interactions.part(first, last),
+            self.deals.part(first, last),
+            self.contacts.part(first, last),
+            self.attributes.part(first, last),
+            self.reviews.part(first, last),
+            self.dataset,
+        )
+
+
+def code(table: Table, column: str, *values: str) -> list[int]:
+    """The codes of category values, by their place in the column's vocabulary.
+
+    >>> code(INTERACTIONS, "actor", "us")
+    [1]
+    """
+    return [table.column[column].allowed.index(value) for value in values]
+
+
+def _codes(names: Sequence[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(names)}
+
+
+def _from_arrow(column: Column, values: pa.ChunkedArray, known: dict[str, int] | None) -> Array:
+    if column.type == "time":
+        return np.asarray(pc.fill_null(values.cast(pa.int64()), NEVER).to_numpy())
+    if column.type in ("int", "float"):
+        return np.asarray(pc.fill_null(values.cast(pa.float64()), float("nan")).to_numpy())
+    if column.type == "bool":
+        return np.asarray(pc.fill_null(values.cast(pa.int8()), -1).to_numpy())
+    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    encoded = encoded.unify_dictionaries()
+    names = encoded.chunk(0).dictionary.to_pylist() if encoded.num_chunks else []
+    lookup: dict[str, int] = _codes(column.allowed) if column.type == "category" else (known or _codes(names))
+    dtype: type = np.int8 if column.type == "category" else np.int32
+    codes: Array = np.array([lookup[name] for name in names] + [-1], dtype=dtype)
+    places = [pc.fill_null(chunk.indices, len(names)).to_numpy(zero_copy_only=False) for chunk in encoded.chunks]
+    return codes[np.concatenate(places)] if places else np.empty(0, dtype)
+
+
+def _from_values(column: Column, values: list[Any], known: dict[str, dict[str, int]]) -> Array:
+    if column.type == "time":
+        return np.array([NEVER if value is None else value for value in values], dtype=np.int64)
+    if column.type in ("int", "float"):
+        return np.array([float("nan") if value is None else value for value in values], dtype=np.float64)
+    if column.type == "bool":
+        return np.array([-1 if value is None else value for value in values], dtype=np.int8)
+    if column.type == "category":
+        allowed = column.allowed
+        return np.array([-1 if value is None else allowed.index(value) for value in values], dtype=np.int8)
+    names = known.setdefault(column.name, {})
+    return np.array([-1 if value is None else names.setdefault(value, len(names)) for value in values], dtype=np.int32)
+
+
+def _grouped(table: Table, columns: dict[str, Array], accounts: int) -> Log:
+    """Group rows by account (they come in canonical order) and settle from when each may be used."""
+    missing = {column.name: _MISSING[column.type] for column in table.columns if column.type in _MISSING}
+    missing |= {"known": NEVER, "replaced": NEVER, "outcome_known": NEVER}
+    account = columns.pop("account_id", np.empty(0, np.int32))
+    if len(account) and bool((np.diff(account) < 0).any()):
+        order = np.argsort(account, kind="stable")
+        account = account[order]
+        columns = {name: values[order] for name, values in columns.items()}
+    start = np.searchsorted(account, np.arange(accounts + 1))
+    log = Log(start, columns, missing)
+    if table.name in TIME_OF:
+        _settle_times(table, log)
+    return log
+
+
+def _settle_times(table: Table, log: Log) -> None:
+    """Add ``known`` (from when a row counts), ``replaced`` (until when) and ``outcome_known`` (its outcome)."""
+    happened = log[TIME_OF[table.name]]
+    recorded = log["recorded_at"] if "recorded_at" in log else np.full(len(log), NEVER)
+    known = np.where(recorded == NEVER, happened, recorded)
+    replaced = np.full(len(log), NEVER, dtype=np.int64)
+    if table.key is not None and table.key in log and len(np.unique(log[table.key])) < len(log):
+        updated = log["updated_at"]
+        version = np.where(updated == NEVER, known, updated)
+        order = np.lexsort((version, log[table.key]))
+        same = np.diff(log[table.key][order]) == 0
+        later, earlier = order[1:][same], order[:-1][same]
+        known[later] = version[later]
+        replaced[earlier] = known[later]
+    log.columns["known"], log.columns["replaced"] = known, replaced
+    if table.name in _OUTCOME_AT:
+        recorded_outcome = log["outcome_recorded_at"]
+        resolved = log[_OUTCOME_AT[table.name]]
+        fallback = np.where(resolved == NEVER, happened, resolved)
+        stated = np.where(recorded_outcome == NEVER, fallback, recorded_outcome)
+        log.columns["outcome_known"] = np.maximum(stated, known)

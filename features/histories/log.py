@@ -1,0 +1,83 @@
+"""A table of events as a struct of arrays, grouped by segment.
+
+A segment is one account, or one account as it was known at one moment (see ``visibility``). Nothing below this room
+knows the difference, which is what makes looking ahead impossible by form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+NEVER = 1 << 40
+"""The moment that does not come: stands for a missing time (int64 seconds, later than any real time)."""
+
+DAY = 86_400
+"""Seconds in a day."""
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Log:
+    """Rows grouped by segment and, within it, ordered by time and id.
+
+    ``start`` int64 (segments + 1): the rows of segment i are ``start[i]:start[i + 1]``. Columns are numpy arrays of one
+    length: times int64 UTC seconds (``NEVER`` if missing), numbers float64 (NaN), categories and truth values int8
+    codes (-1 unknown), ids int32 codes (-1 unknown). A column nobody recorded is made of its missing value on demand.
+
+    >>> log = Log(np.array([0, 2, 3]), {"at": np.array([5, 9, 4])}, {"due_at": NEVER})
+    >>> log.segment.tolist(), bool((log["due_at"] == NEVER).all())
+    ([0, 0, 1], True)
+    """
+
+    def __init__(self, start: Array, columns: Mapping[str, Array], missing: Mapping[str, Any]) -> None:
+        self.start = np.asarray(start, dtype=np.int64)
+        self.columns = dict(columns)
+        self.missing = missing
+
+    def __len__(self) -> int:
+        return int(self.start[-1])
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self.columns:
+            value = self.missing[name]
+            dtype: type = {int: np.int64, float: np.float64}.get(type(value), type(value))
+            self.columns[name] = np.full(len(self), value, dtype=dtype)
+        return self.columns[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.columns
+
+    @property
+    def segments(self) -> int:
+        """How many segments there are, empty ones included."""
+        return len(self.start) - 1
+
+    @cached_property
+    def segment(self) -> Array:
+        """int32 (rows,): the segment of each row."""
+        return np.repeat(np.arange(self.segments, dtype=np.int32), np.diff(self.start))
+
+    def take(self, index: Array, start: Array) -> Log:
+        """The rows at ``index``, grouped by the given starts."""
+        return Log(start, {name: values[index] for name, values in self.columns.items()}, self.missing)
+
+    def where(self, keep: Array) -> Log:
+        """The rows for which ``keep`` (bool) holds; segments stay."""
+        kept = np.concatenate(([0], np.cumsum(keep)))[self.start]
+        return self.take(np.flatnonzero(keep), kept)
+
+    def part(self, first: int, last: int) -> Log:
+        """Segments first..last-1 as views of the same memory."""
+        begin, end = int(self.start[first]), int(self.start[last])
+        columns = {name: values[begin:end] for name, values in self.columns.items()}
+        return Log(self.start[first : last + 1] - begin, columns, self.missing)
+
+    def joined(self, other: Log) -> Log:
+        """This log's segments followed by the other's."""
+        names = self.columns.keys() | other.columns.keys()
+        columns = {name: np.concatenate((self[name], other[name])) for name in names}
+        return Log(np.concatenate((self.start, other.start[1:] + self.start[-1])), columns, self.missing)

@@ -1,0 +1,134 @@
+"""P3a: do we keep in touch outside the sales phases? (document 004)"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from features import settings
+from features.facts import Facts, facts
+from features.figures import Text, known, ratio, windowed
+from features.frame import SPANS, Frame
+from features.histories.conversations import US, conversations
+from features.histories.history import code
+from features.histories.log import DAY, NEVER, Array
+from features.histories.tables import DEALS
+from features.indicators import REGISTRY, Figure, Mark
+from features.signals.silence import client_touches
+from features.windows import covered
+
+P3A = REGISTRY.signal(
+    "P3a",
+    "contact outside sales",
+    "Whether we keep in touch when there is nothing to sell and nothing to renew",
+    "004",
+)
+
+(_WON,) = code(DEALS, "outcome", "won")
+_ENOUGH_DAYS = 30
+"""A rate per 30 days needs at least so many days of its kind."""
+
+
+def sales_phases(frame: Frame) -> tuple[Facts, Array]:
+    """Sales phases as intervals [begin, end): facts whose ``at`` is the begin, and the ends beside them.
+
+    A deal's phase lasts from its opening to 60 days after its close; a won contract's from 60 days before its end (once
+    the deal is won) to that end.
+    """
+    deals = frame.history.deals
+    segment, opened, closed, ends = deals.segment, deals["opened_at"], deals["closed_at"], deals["ends_on"]
+    contract = (deals["outcome"] == _WON) & (ends < NEVER) & (closed < NEVER)
+    until = np.minimum(closed, NEVER - settings.SALES_AFTER_CLOSE) + settings.SALES_AFTER_CLOSE
+    begin = np.concatenate((opened, np.maximum(ends - settings.SALES_BEFORE_END, closed)[contract]))
+    end = np.concatenate((until, ends[contract]))
+    phases = facts(frame.history.segments, np.concatenate((segment, segment[contract])), begin, end)
+    return phases, phases.value
+
+
+def _inside(frame: Frame, segment: Array, at: Array) -> Array:
+    """Whether each (segment, moment), sorted by both, lies in a sales phase."""
+    phases, ends = frame.once("sales_phases", lambda: sales_phases(frame))
+    # The last second (t - 1, t] of a moment t overlaps [begin - 1, end - 1) just where begin <= t < end.
+    instant = np.ones(1, dtype=np.int64)
+    return np.asarray(covered(phases.start, phases.at - 1, ends - 1, segment, at, instant)[0] > 0)
+
+
+def _our_touches(frame: Frame, inside: bool) -> Facts:
+    touches = frame.derived(conversations).touches
+    ours = (touches.side & US) > 0
+    segment, at = touches.segment[ours], touches.at[ours]
+    chosen = _inside(frame, segment, at) == inside
+    return facts(frame.history.segments, segment[chosen], at[chosen])
+
+
+def our_touches_outside(frame: Frame) -> Facts:
+    """Our touches outside sales phases."""
+    return _our_touches(frame, inside=False)
+
+
+def our_touches_inside(frame: Frame) -> Facts:
+    """Our touches inside sales phases."""
+    return _our_touches(frame, inside=True)
+
+
+def _days(frame: Frame, inside: bool) -> Array:
+    """Observed days of each window inside or outside sales phases, float64 (windows, rows)."""
+
+    def compute() -> Array:
+        phases, ends = frame.once("sales_phases", lambda: sales_phases(frame))
+        observed = frame.observed_seconds()
+        within = np.minimum(covered(phases.start, phases.at, ends, frame.segment, frame.as_of, SPANS), observed)
+        return (within if inside else observed - within) / DAY
+
+    return frame.once(("sales days", inside), compute)
+
+
+def _per_month(frame: Frame, place: int, inside: bool) -> Array:
+    """Our touches per 30 days, counting at most two for each touch of the client in the window."""
+    counted = frame.sums(our_touches_inside if inside else our_touches_outside).count[place]
+    cap = settings.OUR_CONDUCT_PER_CLIENT_TOUCH * frame.sums(client_touches).count[place]
+    return ratio(np.minimum(counted, cap) * 30.0, _days(frame, inside)[place])
+
+
+def _contact_outside(frame: Frame, place: int) -> Figure:
+    return known(_per_month(frame, place, False), _days(frame, False)[place].astype(np.int64), _ENOUGH_DAYS)
+
+
+def _outside_against_inside(frame: Frame, place: int) -> Figure:
+    days = np.minimum(_days(frame, False)[place], _days(frame, True)[place]).astype(np.int64)
+    outside, inside = _per_month(frame, place, False), _per_month(frame, place, True)
+    return known(ratio(outside, inside), days, _ENOUGH_DAYS)
+
+
+REGISTRY.add(
+    windowed(
+        P3A,
+        Text(
+            "contact_outside_sales",
+            "Our touches in a month of 30 days with nothing to sell or renew",
+            "our touches outside sales phases (at most two per touch of the client) × 30 / days outside",
+            "per 30 days",
+        ),
+        _contact_outside,
+        better="up",
+        mark=Mark(">=", 1),
+        minimum=_ENOUGH_DAYS,
+        evidence_unit="days outside sales phases",
+        trend="log ratio",
+    )
+)
+REGISTRY.add(
+    windowed(
+        P3A,
+        Text(
+            "outside_against_inside",
+            "Our contact outside sales phases, as a multiple of that inside them",
+            "our touches per 30 days outside / inside sales phases",
+            "ratio",
+        ),
+        _outside_against_inside,
+        better="up",
+        minimum=_ENOUGH_DAYS,
+        evidence_unit="days of each kind",
+        trend=None,
+    )
+)

@@ -1,0 +1,99 @@
+"""D8f: silence, against the client's own cadence (document 001)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from features import settings
+from features.facts import Facts, facts
+from features.figures import Text, rate, single
+from features.frame import PLACE, Frame
+from features.histories.conversations import CLIENT, conversations
+from features.histories.history import History
+from features.histories.log import DAY, Array
+from features.indicators import REGISTRY, Figure, Mark
+
+D8F = REGISTRY.signal(
+    "D8f",
+    "silence",
+    "How long the client has been silent, against how often it usually writes or calls: silence is a warning",
+    "001",
+)
+
+
+def client_touches(frame: Frame) -> Facts:
+    """Every touch of the client."""
+    touches = frame.derived(conversations).touches
+    own = (touches.side & CLIENT) > 0
+    return facts(frame.history.segments, touches.segment[own], touches.at[own])
+
+
+def client_gaps(frame: Frame) -> Facts:
+    """Seconds from one touch of the client to its next, at the later one."""
+    touched = frame.facts(client_touches)
+    segment = np.repeat(np.arange(frame.history.segments), np.diff(touched.start))
+    follows = np.flatnonzero(np.diff(segment) == 0) + 1
+    return facts(frame.history.segments, segment[follows], touched.at[follows], np.diff(touched.at)[follows - 1])
+
+
+def _silence(frame: Frame) -> Figure:
+    sums = frame.sums(client_touches)
+    return Figure(frame.days_since(sums.last), sums.count[PLACE["all"]])
+
+
+def _usual_gap(frame: Frame) -> Figure:
+    gaps = frame.medians(client_gaps)
+    place = PLACE["all"]
+    enough = gaps.count[place] >= settings.MINIMUM_OBSERVATIONS
+    return Figure(np.where(enough, gaps.middle[place] / DAY, np.nan), gaps.count[place])
+
+
+def _silence_ratio(frame: Frame) -> Figure:
+    usual = _usual_gap(frame)
+    return Figure(_silence(frame).value / np.maximum(usual.value, settings.GAP_FLOOR / DAY), usual.evidence)
+
+
+REGISTRY.add(
+    [
+        single(
+            D8F,
+            Text("silence", "Days since the client last wrote, called or met us", "t minus its last touch", "days"),
+            _silence,
+            better="down",
+        ),
+        single(
+            D8F,
+            Text(
+                "silence_ratio",
+                "The present silence, as a multiple of the client's usual gap between touches",
+                "days of silence / its own median gap (at least one day)",
+                "ratio",
+            ),
+            _silence_ratio,
+            better="down",
+            mark=Mark("<=", 3),
+            minimum=settings.MINIMUM_OBSERVATIONS,
+            evidence_unit="gaps",
+        ),
+        single(
+            D8F,
+            Text("usual_gap", "The client's usual gap between touches", "median gap between its touches", "days"),
+            _usual_gap,
+            minimum=settings.MINIMUM_OBSERVATIONS,
+            evidence_unit="gaps",
+        ),
+    ]
+)
+REGISTRY.add(
+    rate(
+        D8F,
+        Text(
+            "client_cadence",
+            "How often the client wrote, called or met us",
+            "touches of the client × 365 / days observed",
+            "per year",
+        ),
+        client_touches,
+        better="up",
+    )
+)

@@ -1,6 +1,6 @@
 """What a fact is: one dated observation of a segment.
 
-A fact has a value (an integer, so that sums do not depend on order), the moment ``at`` when it became true in the world,
+A fact has a value (an integer, so that sums do not depend on order), a moment ``at`` when it became true in the world,
 and where that differs the moments between which it holds: ``known`` (from when) and ``until`` (before when). Most facts
 are known when they become true and hold for ever; then both are absent.
 """
@@ -42,12 +42,12 @@ def facts(
     >>> made.start.tolist(), made.at.tolist(), made.value.tolist()
     ([0, 1, 3], [10, 20, 30], [8, 9, 7])
     """
-    values = np.broadcast_to(np.asarray(value, dtype=np.int64), at.shape)
+    values = np.full(len(at), value, dtype=np.int64) if isinstance(value, int) else value.astype(np.int64)
     key = segment.astype(np.int64) * (1 << 42) + at
-    if len(key) and bool((np.diff(key) < 0).any()):
+    if bool((key[1:] < key[:-1]).any()):
         order = np.argsort(key, kind="stable")
         key, segment, at, values = key[order], segment[order], at[order], values[order]
         known = None if known is None else known[order]
         until = None if until is None else until[order]
     start = np.searchsorted(segment, np.arange(segments + 1))
-    return Facts(start, at, np.ascontiguousarray(values), known, until)
+    return Facts(start, at, values, known, until)

@@ -19,8 +19,8 @@ from features.frame import PLACE, FactFunction, Frame
 from features.histories.log import DAY, Array
 from features.indicators import Better, Figure, Indicator, Mark, Signal
 
-WindowedCompute = Callable[[Frame, int], Figure]
-"""Computes a figure over the window at a place of ``settings.WINDOWS``."""
+WindowedCompute = Callable[[Frame], Figure]
+"""Computes a figure over every window of ``settings.WINDOWS``: value and evidence are (windows, rows)."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ def windowed(
     for window, place in PLACE.items():
 
         def over_window(frame: Frame, place: int = place) -> Figure:
-            return frame.once((compute, place), lambda: compute(frame, place))
+            figure = frame.once(compute, lambda: compute(frame))
+            return Figure(figure.value[place], figure.evidence[place])
 
         first[window] = single(
             signal,
@@ -147,10 +148,9 @@ def share(
     """Share of facts that hold: facts of value 1 or 0, or those whose value ``matches``."""
     counted = make if matches is None else _matching(make, matches)
 
-    def compute(frame: Frame, place: int) -> Figure:
+    def compute(frame: Frame) -> Figure:
         sums = frame.sums(counted)
-        count = sums.count[place]
-        return known(ratio(sums.total[place], count), count, settings.MINIMUM_OBSERVATIONS)
+        return known(ratio(sums.total, sums.count), sums.count, settings.MINIMUM_OBSERVATIONS)
 
     return windowed(signal, text, compute, better=better, mark=mark, high=1.0)
 
@@ -174,10 +174,9 @@ def mean(
 ) -> Iterator[Indicator]:
     """Mean of facts, in units of 1 / scale."""
 
-    def compute(frame: Frame, place: int) -> Figure:
+    def compute(frame: Frame) -> Figure:
         sums = frame.sums(make)
-        count = sums.count[place]
-        return known(ratio(sums.total[place], count * scale), count, settings.MINIMUM_OBSERVATIONS)
+        return known(ratio(sums.total, sums.count * scale), sums.count, settings.MINIMUM_OBSERVATIONS)
 
     return windowed(signal, text, compute, better=better, mark=mark)
 
@@ -193,9 +192,9 @@ def median(
 ) -> Iterator[Indicator]:
     """Median of facts, in units of 1 / scale."""
 
-    def compute(frame: Frame, place: int) -> Figure:
+    def compute(frame: Frame) -> Figure:
         medians = frame.medians(make)
-        return known(medians.middle[place] / scale, medians.count[place], settings.MINIMUM_OBSERVATIONS)
+        return known(medians.middle / scale, medians.count, settings.MINIMUM_OBSERVATIONS)
 
     return windowed(signal, text, compute, better=better, mark=mark, trend="log ratio")
 
@@ -210,9 +209,9 @@ def rate(
 ) -> Iterator[Indicator]:
     """Facts per year of observation: count × 365 / days observed in the window, once enough days were."""
 
-    def compute(frame: Frame, place: int) -> Figure:
-        days = frame.observed_seconds()[place] / DAY
-        per_year = ratio(frame.sums(make).count[place] * 365.0, days)
+    def compute(frame: Frame) -> Figure:
+        days = frame.observed_seconds() / DAY
+        per_year = ratio(frame.sums(make).count * 365.0, days)
         return known(per_year, days.astype(np.int64), settings.MINIMUM_OBSERVED_DAYS)
 
     return windowed(

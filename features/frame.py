@@ -1,4 +1,4 @@
-"""A frame: the rows to be filled, the history as it was known at each, and every window figure computed at most once."""
+"""A frame: the rows to fill, the history as it was known at each, and every window figure computed at most once."""
 
 from __future__ import annotations
 
@@ -82,14 +82,15 @@ class Frame:
 
         return self.once((make, "sums"), compute)
 
-    def medians(self, make: FactFunction) -> Medians:
-        """Median of facts in every window."""
+    def medians(self, make: FactFunction, window: str | None = None) -> Medians:
+        """Median of facts in every window, or in one."""
+        spans = SPANS if window is None else SPANS[PLACE[window]][None]
 
         def compute() -> Medians:
             one = self.facts(make)
-            return Medians(*windows.medians(one.start, one.at, one.value, self.segment, self.as_of, SPANS))
+            return Medians(*windows.medians(one.start, one.at, one.value, self.segment, self.as_of, spans))
 
-        return self.once((make, "medians"), compute)
+        return self.once((make, "medians", window), compute)
 
     def tallies(self, make: FactFunction, classes: int) -> Array:
         """int64 (windows, classes, rows): facts of each class in every window."""

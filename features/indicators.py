@@ -1,7 +1,7 @@
 """What a signal, a mark and an indicator are, and the registry of all of them.
 
-A *signal* is a row of the documented list (``G1a``, ``D8f`` …). Each figure of a signal is an *indicator*: one column of
-the matrix, with its own unit, direction, mark and minimum evidence. Everything else follows from the registry: matrix
+A *signal* is a row of the documented list (``G1a``, ``D8f`` …). Each figure of a signal is an *indicator*: one column
+of the matrix, with its own unit, direction, mark and minimum evidence. Everything else follows from the registry: matrix
 columns, monotone constraints, explanations, scorecards, the catalogue and the contract test.
 """
 
@@ -69,7 +69,7 @@ class Signal:
 
 @dataclass(frozen=True)
 class Figure:
-    """What an indicator computes: ``value`` float64 (rows,) with NaN for unknown; ``evidence`` int64 (rows,), counts."""
+    """What an indicator computes: ``value`` float64 (rows,), NaN for unknown; ``evidence`` int64 (rows,), counts."""
 
     value: np.ndarray
     evidence: np.ndarray

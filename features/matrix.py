@@ -43,7 +43,7 @@ class Rows:
 class Matrix:
     """Indicators of many rows.
 
-    ``values`` float64 (rows, columns), NaN where unknown; ``evidence`` int64 of the same shape, or None if not asked for;
+    ``values`` float64 (rows, columns), NaN where unknown; ``evidence`` int64 of the same shape, None if not asked for;
     ``accounts`` the account ids by code. Models refuse a matrix whose fingerprint is not theirs.
     """
 
@@ -84,8 +84,8 @@ class Matrix:
 def build_matrix(history: History, rows: Rows, evidence: bool = False) -> Matrix:
     """Fill every registered indicator for the rows, each with what was known at its as_of and nothing else.
 
-    ``history`` must have one segment per account (as read, or a part). Accounts are worked on in parts, so memory beyond
-    the result stays flat; the result does not depend on how they are cut.
+    ``history`` must have one segment per account (as read, or a part). Accounts are worked on in parts, so memory
+    beyond the result stays flat; the result does not depend on how they are cut.
     """
     indicators = tuple(REGISTRY.indicators.values())
     values = np.empty((len(indicators), len(rows)))
@@ -98,13 +98,13 @@ def build_matrix(history: History, rows: Rows, evidence: bool = False) -> Matrix
         if begin == end and parts:
             continue
         frame, order = _frame(history.part(first, last), place[begin:end] - first, rows.as_of[begin:end])
-        back = np.argsort(order, kind="stable")
+        filled = begin + order
         for column, indicator in enumerate(indicators):
             figure = indicator.compute(frame)
-            values[column, begin:end] = figure.value[back]
+            values[column, filled] = figure.value
             if counts is not None:
-                counts[column, begin:end] = figure.evidence[back]
-        parts.append(standing(frame).take(back))
+                counts[column, filled] = figure.evidence
+        parts.append(standing(frame).take(np.argsort(order)))
     whole = Standing(*(np.concatenate(one) for one in zip(*(vars(part).values() for part in parts), strict=True)))
     return Matrix(
         history.accounts,

@@ -26,7 +26,7 @@ REPLY_WITHIN = 30 * DAY
 """A touch counts as a reply up to this long after the touch it answers."""
 
 PROMPTED_WITHIN = 14 * DAY
-"""A touch of the client is prompted if we touched that contact within this time before (where the record does not say)."""
+"""A touch of the client is prompted if we touched that contact this long before at most, unless the record says."""
 
 STRONG_WITHIN = 1 * DAY
 """A reply within a day is strong (documented)."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from features.facts import Facts, facts
 from features.frame import PLACE, Frame
-from features.histories.conversations import CLIENT, conversations
+from features.histories.conversations import CLIENT, Conversations, conversations
 from features.histories.history import History, code
 from features.histories.log import DAY, NEVER, Array
 from features.histories.spells import contract_spells
@@ -46,23 +46,24 @@ class Standing:
 
 def own_acts(frame: Frame) -> Facts:
     """Everything the client did of its own: its touches and its orders."""
-    segment, at = own_act_times(frame.history)
-    return facts(frame.history.segments, segment, at)
+    return _acts(frame.history, frame.derived(conversations))
 
 
 def own_act_times(history: History) -> tuple[Array, Array]:
-    """Segment int32 and time int64 of each touch or order of the client, sorted by both.
+    """Segment int and time int64 of each touch or order of the client, sorted by both.
 
     The outcome `silence` is the absence of these in ``(t, t + N]``.
     """
-    touches = conversations(history).touches
-    own = (touches.side & CLIENT) > 0
+    acts = _acts(history, conversations(history))
+    return np.repeat(np.arange(history.segments), np.diff(acts.start)), acts.at
+
+
+def _acts(history: History, linked: Conversations) -> Facts:
+    own = (linked.touches.side & CLIENT) > 0
     log = history.interactions
     orders = np.flatnonzero(log["kind"] == _ORDER)
-    segment = np.concatenate((touches.segment[own], log.segment[orders]))
-    at = np.concatenate((touches.at[own], log["at"][orders]))
-    order = np.lexsort((at, segment))
-    return segment[order], at[order]
+    segment = np.concatenate((linked.touches.segment[own], log.segment[orders]))
+    return facts(history.segments, segment, np.concatenate((linked.touches.at[own], log["at"][orders])))
 
 
 def order_days(frame: Frame) -> Facts:

@@ -1,7 +1,7 @@
 """The kernel: figures over windows ``(t - w, t]`` of facts, for many rows (segment, t) in one pass.
 
-Every loop takes the facts (``start``, ``at``, ``value``), the rows (``segment``, ``as_of``, sorted by both) and the spans
-``w`` in seconds, and moves cursors forward only, so that 24 snapshots cost little more than one. All sums are of
+Every loop takes the facts (``start``, ``at``, ``value``), the rows (``segment``, ``as_of``, sorted by both) and the
+spans ``w`` in seconds, and moves cursors forward only, so that 24 snapshots cost little more than one. All sums are of
 integers: the result does not depend on the order or on how accounts are cut into parts.
 """
 
@@ -17,7 +17,7 @@ from features.kernel import compiled
 
 @compiled
 def sums(start: Array, at: Array, value: Array, segment: Array, as_of: Array, spans: Array) -> Any:
-    """Count and sum of each window, int64 (spans, rows), and the time of the last fact up to t (or -1), int64 (rows,)."""
+    """Count and sum of each window, int64 (spans, rows); the time of the last fact up to t, int64 (rows,), or -2**50."""
     rows, windows = len(segment), len(spans)
     count = np.zeros((windows, rows), np.int64)
     total = np.zeros((windows, rows), np.int64)

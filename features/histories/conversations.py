@@ -7,7 +7,7 @@ Definitions (indicators.md, vocabulary):
   not something said by one side to the other (mistakes, mentions, orders, public advocacy).
 - A *conversation* is the touches of one thread or, without a thread, of one contact; it closes 14 days after the
   client's last touch or 30 days after ours, whichever is later.
-- A *run* is a series of touches of one side in one conversation that awaits an answer. It is answered by the first touch
+- A *run* is a series of touches of one side in a conversation that awaits an answer. It is answered by the first touch
   of the other side in the same thread, else by the first touch of the contact on any channel (one that belongs to
   another thread awaiting an answer excepted), within 30 days of the run's last touch.
 - An *outreach* is a run of ours that opens or reopens a conversation; its first attempt succeeds if it is answered
@@ -277,7 +277,7 @@ def _link(
                     if awaiting == US:
                         ratio = NO_WORDS
                         if words[i] > 0 and run[r, _WORDS] > 0 and not answered[i]:
-                            ratio = int(round(1000 * math.log2(words[i] / run[r, _WORDS])))
+                            ratio = round(1000 * math.log2(words[i] / run[r, _WORDS]))
                         n_replies = _emit(replies, n_replies, s, t, delay, nudged, ratio)
                         if run[r, _PENDING]:
                             n_attempts = _emit(attempts, n_attempts, s, t, 1, 0, 0)

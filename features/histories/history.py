@@ -7,8 +7,9 @@ Rows keep both kinds of time: when things happened (``at``) and from when they m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ _OUTCOME_AT = {"interactions": "resolved_at", "deals": "closed_at"}
 class History:
     """The tables of some accounts as arrays; every log has one segment per entry of ``owner``.
 
-    ``accounts`` holds the account ids by code, ``owner`` int32 (segments,) the account of each segment: a history as read
+    ``accounts`` holds the account ids by code, ``owner`` int32 (segments,) each segment's account: a history as read
     has one segment per account; ``visibility.as_known`` adds one for each moment that needs its own.
     """
 
@@ -71,7 +72,7 @@ class History:
 
         def log(table: Table, frame: pa.Table) -> Log:
             columns = {
-                column.name: _from_arrow(column, frame[column.name], known_ids.get(column.name))
+                column.name: partial(_from_arrow, column, frame[column.name], known_ids.get(column.name))
                 for column in table.columns
                 if column.name in frame.column_names
                 and column.type in _MISSING
@@ -104,7 +105,7 @@ class History:
             rows = settle_records(table, document.get(table.name, ()))
             given = set().union(*rows) if rows else set()
             columns = {
-                column.name: _from_values(column, [row.get(column.name) for row in rows], known_ids)
+                column.name: partial(_from_values, column, rows, known_ids)
                 for column in table.columns
                 if column.name in given and column.type in _MISSING
             }
@@ -148,7 +149,9 @@ def _codes(names: Sequence[str]) -> dict[str, int]:
 
 def _from_arrow(column: Column, values: pa.ChunkedArray, known: dict[str, int] | None) -> Array:
     if column.type == "time":
-        return np.asarray(pc.fill_null(values.cast(pa.int64()), NEVER).to_numpy())
+        # Parquet keeps no whole seconds: they come back as milliseconds.
+        seconds = values.cast(pa.timestamp("s", tz="UTC")).cast(pa.int64())
+        return np.asarray(pc.fill_null(seconds, NEVER).to_numpy())
     if column.type in ("int", "float"):
         return np.asarray(pc.fill_null(values.cast(pa.float64()), float("nan")).to_numpy())
     if column.type == "bool":
@@ -163,7 +166,8 @@ def _from_arrow(column: Column, values: pa.ChunkedArray, known: dict[str, int] |
     return codes[np.concatenate(places)] if places else np.empty(0, dtype)
 
 
-def _from_values(column: Column, values: list[Any], known: dict[str, dict[str, int]]) -> Array:
+def _from_values(column: Column, rows: Sequence[Mapping[str, Any]], known: dict[str, dict[str, int]]) -> Array:
+    values = [row.get(column.name) for row in rows]
     if column.type == "time":
         return np.array([NEVER if value is None else value for value in values], dtype=np.int64)
     if column.type in ("int", "float"):
@@ -177,17 +181,15 @@ def _from_values(column: Column, values: list[Any], known: dict[str, dict[str, i
     return np.array([-1 if value is None else names.setdefault(value, len(names)) for value in values], dtype=np.int32)
 
 
-def _grouped(table: Table, columns: dict[str, Array], accounts: int) -> Log:
-    """Group rows by account (they come in canonical order) and settle from when each may be used."""
+def _grouped(table: Table, columns: Mapping[str, Callable[[], Array]], accounts: int) -> Log:
+    """Group rows by account (canonical order has them together) and settle from when each may be used."""
     missing = {column.name: _MISSING[column.type] for column in table.columns if column.type in _MISSING}
     missing |= {"known": NEVER, "replaced": NEVER, "outcome_known": NEVER}
-    account = columns.pop("account_id", np.empty(0, np.int32))
-    if len(account) and bool((np.diff(account) < 0).any()):
-        order = np.argsort(account, kind="stable")
-        account = account[order]
-        columns = {name: values[order] for name, values in columns.items()}
+    account = columns["account_id"]() if "account_id" in columns else np.empty(0, np.int32)
     start = np.searchsorted(account, np.arange(accounts + 1))
     log = Log(start, columns, missing)
+    if bool((np.diff(account) < 0).any()):
+        log = log.take(np.argsort(account, kind="stable"), np.searchsorted(np.sort(account), np.arange(accounts + 1)))
     if table.name in TIME_OF:
         _settle_times(table, log)
     return log
@@ -207,10 +209,10 @@ def _settle_times(table: Table, log: Log) -> None:
         later, earlier = order[1:][same], order[:-1][same]
         known[later] = version[later]
         replaced[earlier] = known[later]
-    log.columns["known"], log.columns["replaced"] = known, replaced
+    log["known"], log["replaced"] = known, replaced
     if table.name in _OUTCOME_AT:
         recorded_outcome = log["outcome_recorded_at"]
         resolved = log[_OUTCOME_AT[table.name]]
         fallback = np.where(resolved == NEVER, happened, resolved)
         stated = np.where(recorded_outcome == NEVER, fallback, recorded_outcome)
-        log.columns["outcome_known"] = np.maximum(stated, known)
+        log["outcome_known"] = np.maximum(stated, known)

@@ -6,7 +6,7 @@ knows the difference, which is what makes looking ahead impossible by form.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -26,30 +26,40 @@ class Log:
 
     ``start`` int64 (segments + 1): the rows of segment i are ``start[i]:start[i + 1]``. Columns are numpy arrays of one
     length: times int64 UTC seconds (``NEVER`` if missing), numbers float64 (NaN), categories and truth values int8
-    codes (-1 unknown), ids int32 codes (-1 unknown). A column nobody recorded is made of its missing value on demand.
+    codes (-1 unknown), ids int32 codes (-1 unknown). A column may be given as a function that makes it: it is made when
+    it is first asked for, so that what no indicator reads costs nothing. One that nobody recorded is its missing value.
 
     >>> log = Log(np.array([0, 2, 3]), {"at": np.array([5, 9, 4])}, {"due_at": NEVER})
     >>> log.segment.tolist(), bool((log["due_at"] == NEVER).all())
     ([0, 0, 1], True)
     """
 
-    def __init__(self, start: Array, columns: Mapping[str, Array], missing: Mapping[str, Any]) -> None:
+    def __init__(
+        self, start: Array, columns: Mapping[str, Array | Callable[[], Array]], missing: Mapping[str, Any]
+    ) -> None:
         self.start = np.asarray(start, dtype=np.int64)
-        self.columns = dict(columns)
         self.missing = missing
+        self._columns = dict(columns)
 
     def __len__(self) -> int:
         return int(self.start[-1])
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._columns
+
     def __getitem__(self, name: str) -> Array:
-        if name not in self.columns:
+        made = self._columns.get(name)
+        if made is None:
             value = self.missing[name]
             dtype: type = {int: np.int64, float: np.float64}.get(type(value), type(value))
-            self.columns[name] = np.full(len(self), value, dtype=dtype)
-        return self.columns[name]
+            made = np.full(len(self), value, dtype=dtype)
+        elif not isinstance(made, np.ndarray):
+            made = made()
+        self._columns[name] = made
+        return made
 
-    def __contains__(self, name: str) -> bool:
-        return name in self.columns
+    def __setitem__(self, name: str, values: Array | Callable[[], Array]) -> None:
+        self._columns[name] = values
 
     @property
     def segments(self) -> int:
@@ -61,9 +71,13 @@ class Log:
         """int32 (rows,): the segment of each row."""
         return np.repeat(np.arange(self.segments, dtype=np.int32), np.diff(self.start))
 
-    def take(self, index: Array, start: Array) -> Log:
+    def take(self, index: Array | slice, start: Array) -> Log:
         """The rows at ``index``, grouped by the given starts."""
-        return Log(start, {name: values[index] for name, values in self.columns.items()}, self.missing)
+
+        def taken(name: str) -> Callable[[], Array]:
+            return lambda: self[name][index]
+
+        return Log(start, {name: taken(name) for name in self._columns}, self.missing)
 
     def where(self, keep: Array) -> Log:
         """The rows for which ``keep`` (bool) holds; segments stay."""
@@ -71,13 +85,16 @@ class Log:
         return self.take(np.flatnonzero(keep), kept)
 
     def part(self, first: int, last: int) -> Log:
-        """Segments first..last-1 as views of the same memory."""
+        """Segments first..last-1, without copying."""
         begin, end = int(self.start[first]), int(self.start[last])
-        columns = {name: values[begin:end] for name, values in self.columns.items()}
-        return Log(self.start[first : last + 1] - begin, columns, self.missing)
+        return self.take(slice(begin, end), self.start[first : last + 1] - begin)
 
     def joined(self, other: Log) -> Log:
         """This log's segments followed by the other's."""
-        names = self.columns.keys() | other.columns.keys()
-        columns = {name: np.concatenate((self[name], other[name])) for name in names}
-        return Log(np.concatenate((self.start, other.start[1:] + self.start[-1])), columns, self.missing)
+
+        def both(name: str) -> Callable[[], Array]:
+            return lambda: np.concatenate((self[name], other[name]))
+
+        names = self._columns.keys() | other._columns.keys()
+        start = np.concatenate((self.start, other.start[1:] + self.start[-1]))
+        return Log(start, {name: both(name) for name in names}, self.missing)

@@ -24,8 +24,8 @@ _RESOLVED = {"interactions": "resolved_at", "deals": "closed_at"}
 def as_known(history: History, account: Array, as_of: Array) -> tuple[History, Array]:
     """A history whose segments hold what was known, and the segment of each (account, as_of) row.
 
-    ``account`` int (n,) segment indices of ``history``, ``as_of`` int64 (n,), sorted by both. Returns the history of the
-    same segments (latest versions) followed by one segment for each row that needs its own, and int64 (n,) segments.
+    ``account`` int (n,) segment indices of ``history``, ``as_of`` int64 (n,), sorted by both. Returns the history of
+    the same segments (latest versions) followed by one for each row that needs its own, and int64 (n,) segments.
     """
     segment = account.astype(np.int64)
     own = np.zeros(len(account), dtype=bool)
@@ -109,7 +109,7 @@ def _copies(log: Log, table: str, segments: Array, moments: Array) -> Log:
         unknown = copy["outcome_known"] > moment[in_force]
         for name in (_RESOLVED[table], *OUTCOME_COLUMNS[table]):
             if name in copy:
-                copy.columns[name] = np.where(unknown, copy.missing[name], copy[name])
+                copy[name] = np.where(unknown, copy.missing[name], copy[name])
     return copy
 
 

@@ -49,11 +49,10 @@ def our_words(frame: Frame) -> Facts:
     return _words(frame, US)
 
 
-def _word_share(frame: Frame, place: int) -> Figure:
+def _word_share(frame: Frame) -> Figure:
     theirs, ours = frame.sums(client_words), frame.sums(our_words)
-    count = theirs.count[place] + ours.count[place]
-    whole = theirs.total[place] + ours.total[place]
-    return known(ratio(theirs.total[place], whole), count, settings.MINIMUM_OBSERVATIONS)
+    share_of_words = ratio(theirs.total, theirs.total + ours.total)
+    return known(share_of_words, theirs.count + ours.count, settings.MINIMUM_OBSERVATIONS)
 
 
 REGISTRY.add(

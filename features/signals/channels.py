@@ -61,22 +61,22 @@ def client_modes(frame: Frame) -> Facts:
     return facts(frame.history.segments, touches.segment[told], touches.at[told], mode[told])
 
 
-def _breadth(frame: Frame, place: int) -> Figure:
-    tally = frame.tallies(client_modes, len(MODES))[place]
-    return known((tally > 0).sum(axis=0).astype(float), tally.sum(axis=0), settings.MINIMUM_OBSERVATIONS)
+def _breadth(frame: Frame) -> Figure:
+    tally = frame.tallies(client_modes, len(MODES))
+    return known((tally > 0).sum(axis=1).astype(float), tally.sum(axis=1), settings.MINIMUM_OBSERVATIONS)
 
 
-def _go_to_rank(frame: Frame, place: int) -> Figure:
-    tally = frame.tallies(client_modes, len(MODES))[place]
+def _go_to_rank(frame: Frame) -> Figure:
+    tally = frame.tallies(client_modes, len(MODES))
     # Of modes used equally often the closer one counts: the rank breaks the tie.
-    closest = np.argmax(tally * 4 + _RANK[:, None], axis=0)
-    return known(_RANK[closest].astype(float), tally.sum(axis=0), settings.MINIMUM_OBSERVATIONS)
+    closest = np.argmax(tally * 4 + _RANK[:, None], axis=1)
+    return known(_RANK[closest].astype(float), tally.sum(axis=1), settings.MINIMUM_OBSERVATIONS)
 
 
-def _mode_share(mode: int, frame: Frame, place: int) -> Figure:
-    tally = frame.tallies(client_modes, len(MODES))[place]
-    count = tally.sum(axis=0)
-    return known(ratio(tally[mode], count), count, settings.MINIMUM_OBSERVATIONS)
+def _mode_share(mode: int, frame: Frame) -> Figure:
+    tally = frame.tallies(client_modes, len(MODES))
+    count = tally.sum(axis=1)
+    return known(ratio(tally[:, mode], count), count, settings.MINIMUM_OBSERVATIONS)
 
 
 REGISTRY.add(

@@ -45,7 +45,7 @@ def _promises(history: History, actor: int) -> tuple[Array, Array, Array, Array]
 
 
 def promise_keeping(frame: Frame, actor: int) -> Facts:
-    """1 where a promise was kept by its time (when it was kept), 0 where it was not (when it fell due or was broken)."""
+    """1 where a promise was kept by its time (when it was), 0 where it was not (when it fell due or was broken)."""
     segment, due, kept, broken = _promises(frame.history, actor)
     in_time = (kept <= due) & (kept != NEVER)
     decided = np.where(in_time, kept, np.minimum(due, broken))

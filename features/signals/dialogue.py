@@ -82,21 +82,20 @@ def _days(frame: Frame, inside: bool) -> Array:
     return frame.once(("sales days", inside), compute)
 
 
-def _per_month(frame: Frame, place: int, inside: bool) -> Array:
+def _per_month(frame: Frame, inside: bool) -> Array:
     """Our touches per 30 days, counting at most two for each touch of the client in the window."""
-    counted = frame.sums(our_touches_inside if inside else our_touches_outside).count[place]
-    cap = settings.OUR_CONDUCT_PER_CLIENT_TOUCH * frame.sums(client_touches).count[place]
-    return ratio(np.minimum(counted, cap) * 30.0, _days(frame, inside)[place])
+    counted = frame.sums(our_touches_inside if inside else our_touches_outside).count
+    cap = settings.OUR_CONDUCT_PER_CLIENT_TOUCH * frame.sums(client_touches).count
+    return ratio(np.minimum(counted, cap) * 30.0, _days(frame, inside))
 
 
-def _contact_outside(frame: Frame, place: int) -> Figure:
-    return known(_per_month(frame, place, False), _days(frame, False)[place].astype(np.int64), _ENOUGH_DAYS)
+def _contact_outside(frame: Frame) -> Figure:
+    return known(_per_month(frame, inside=False), _days(frame, inside=False).astype(np.int64), _ENOUGH_DAYS)
 
 
-def _outside_against_inside(frame: Frame, place: int) -> Figure:
-    days = np.minimum(_days(frame, False)[place], _days(frame, True)[place]).astype(np.int64)
-    outside, inside = _per_month(frame, place, False), _per_month(frame, place, True)
-    return known(ratio(outside, inside), days, _ENOUGH_DAYS)
+def _outside_against_inside(frame: Frame) -> Figure:
+    days = np.minimum(_days(frame, inside=False), _days(frame, inside=True)).astype(np.int64)
+    return known(ratio(_per_month(frame, inside=False), _per_month(frame, inside=True)), days, _ENOUGH_DAYS)
 
 
 REGISTRY.add(

@@ -139,11 +139,11 @@ for _class, _name, _meaning in _CLASSES:
     )
 
 
-def _strong_over_weak(frame: Frame, place: int) -> Figure:
-    tally = frame.tallies(reply_classes, 4)[place]
-    count = tally.sum(axis=0)
-    strong = tally[WITHIN_DAY] + tally[FLAGGED]
-    return known(ratio(strong - tally[WITHIN_WEEK], count), count, settings.MINIMUM_OBSERVATIONS)
+def _strong_over_weak(frame: Frame) -> Figure:
+    tally = frame.tallies(reply_classes, 4)
+    count = tally.sum(axis=1)
+    strong = tally[:, WITHIN_DAY] + tally[:, FLAGGED]
+    return known(ratio(strong - tally[:, WITHIN_WEEK], count), count, settings.MINIMUM_OBSERVATIONS)
 
 
 REGISTRY.add(

@@ -69,18 +69,15 @@ def deliveries_rated(frame: Frame) -> Facts:
     return facts(frame.history.segments, log.segment[rows], made, log["rating"][rows] >= settings.WELL_RATED)
 
 
-def _reliability(frame: Frame, place: int) -> Figure:
+def _reliability(frame: Frame) -> Figure:
     """The lowest of the known shares; its evidence is that of all three together."""
-    lowest = np.full(len(frame.as_of), np.inf)
-    evidence = np.zeros(len(frame.as_of), dtype=np.int64)
     measures: tuple[FactFunction, ...] = (our_promises, deliveries_in_time, deliveries_rated)
-    for measure in measures:
-        sums = frame.sums(measure)
-        count = sums.count[place]
-        figure = ratio(sums.total[place], count)
-        lowest = np.where(count >= settings.MINIMUM_OBSERVATIONS, np.minimum(lowest, figure), lowest)
-        evidence += count
-    return known(np.where(np.isinf(lowest), np.nan, lowest), evidence, settings.MINIMUM_OBSERVATIONS)
+    counts = [frame.sums(measure).count for measure in measures]
+    shares = [
+        known(ratio(frame.sums(measure).total, count), count, settings.MINIMUM_OBSERVATIONS).value
+        for measure, count in zip(measures, counts, strict=True)
+    ]
+    return Figure(np.fmin.reduce(shares), np.sum(counts, axis=0))
 
 
 REGISTRY.add(

@@ -6,11 +6,10 @@ import numpy as np
 
 from features import settings
 from features.facts import Facts, facts
-from features.figures import Text, rate, single
+from features.figures import Text, known, rate, single
 from features.frame import PLACE, Frame
 from features.histories.conversations import CLIENT, conversations
-from features.histories.history import History
-from features.histories.log import DAY, Array
+from features.histories.log import DAY
 from features.indicators import REGISTRY, Figure, Mark
 
 D8F = REGISTRY.signal(
@@ -42,10 +41,8 @@ def _silence(frame: Frame) -> Figure:
 
 
 def _usual_gap(frame: Frame) -> Figure:
-    gaps = frame.medians(client_gaps)
-    place = PLACE["all"]
-    enough = gaps.count[place] >= settings.MINIMUM_OBSERVATIONS
-    return Figure(np.where(enough, gaps.middle[place] / DAY, np.nan), gaps.count[place])
+    gaps = frame.medians(client_gaps, "all")
+    return known(gaps.middle[0] / DAY, gaps.count[0], settings.MINIMUM_OBSERVATIONS)
 
 
 def _silence_ratio(frame: Frame) -> Figure:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -207,10 +208,7 @@ def promises(account: Account, actor: str) -> list[tuple[int, bool, bool]]:
         kept = settled if outcome == "kept" else math.inf
         broken = settled if outcome == "broken" else math.inf
         due = row.get("due_at", math.inf)
-        if outcome == "kept" and kept <= due:
-            moment = kept
-        else:
-            moment = min(due, broken)
+        moment = kept if outcome == "kept" and kept <= due else min(due, broken)
         if moment < math.inf and moment <= account.t:
             decided.append((int(moment), outcome == "kept" and kept <= due, kept <= account.t))
     return decided
@@ -231,7 +229,7 @@ def inside_seconds(phases: list[tuple[int, float]], begin: float, end: int) -> f
     edges = sorted({begin, end, *(edge for phase in phases for edge in phase if begin < edge < end)})
     return sum(
         float(right) - left
-        for left, right in zip(edges, edges[1:], strict=False)
+        for left, right in pairwise(edges)
         if any(start <= left and right <= stop for start, stop in phases)
     )
 
@@ -272,7 +270,7 @@ def figures(world: dict[str, list[Record]], name: str, t: int) -> dict[str, floa
         (at, 0 if delay <= DAY else 1 if delay <= 7 * DAY else 3 if delay >= 10 * DAY and not nudged else 2)
         for at, delay, nudged in one.delays
     ]
-    gaps = [(after, after - before) for before, after in zip(client, client[1:], strict=False)]
+    gaps = [(after, after - before) for before, after in pairwise(client)]
 
     for window in WINDOWS:
 

@@ -43,7 +43,7 @@ def client(at: float, **more: Any) -> dict[str, Any]:
 
 
 def days(moments: np.ndarray) -> list[float]:
-    return ((moments - BEGIN) / DAY).tolist()
+    return [float(day) for day in (moments - BEGIN) / DAY]
 
 
 def test_an_answer_at_the_first_attempt() -> None:

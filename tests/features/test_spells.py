@@ -41,9 +41,7 @@ def log(*accounts: Sequence[Deal]) -> Log:
     start = np.concatenate(([0], np.cumsum([len(account) for account in accounts])))
     columns: dict[str, Array] = {
         "closed_at": np.array([deal.closed * DAY for deal in deals], dtype=np.int64),
-        "ends_on": np.array(
-            [NEVER if deal.ends is None else deal.ends * DAY for deal in deals], dtype=np.int64
-        ),
+        "ends_on": np.array([NEVER if deal.ends is None else deal.ends * DAY for deal in deals], dtype=np.int64),
         "outcome": np.array([code(DEALS, "outcome", deal.outcome)[0] for deal in deals], dtype=np.int8),
         "kind": np.array([code(DEALS, "kind", deal.kind)[0] for deal in deals], dtype=np.int8),
         "lost_reason": np.array(
@@ -68,9 +66,7 @@ def as_days(spells: Spells) -> list[tuple[int, int, int | None, int | None, bool
     ]
 
 
-def spells_of(
-    *deals: Deal, count_as_lost: Collection[str] = ()
-) -> list[tuple[int, int | None, int | None, bool]]:
+def spells_of(*deals: Deal, count_as_lost: Collection[str] = ()) -> list[tuple[int, int | None, int | None, bool]]:
     return [spell[1:] for spell in as_days(contract_spells(log(deals), count_as_lost))]
 
 
@@ -81,9 +77,7 @@ RENEWAL_LOST = Deal(350, "lost", kind="renewal", reason="competitor")
     ("deals", "expected"),
     [
         pytest.param([Deal(10, ends=365)], [(10, 425, None, False)], id="lapse, 60 days after the end"),
-        pytest.param(
-            [Deal(10, ends=365), RENEWAL_LOST], [(10, 350, None, False)], id="renewal lost before the end"
-        ),
+        pytest.param([Deal(10, ends=365), RENEWAL_LOST], [(10, 350, None, False)], id="renewal lost before the end"),
         pytest.param(
             [Deal(10, ends=365), replace(RENEWAL_LOST, closed=400)],
             [(10, 400, None, False)],
@@ -273,8 +267,6 @@ def test_later_deals_change_nothing_up_to_a_moment(deals: list[Deal], now: int) 
     assert by_now(spells_of(*past)) == by_now(spells_of(*deals))
 
 
-@given(
-    st.permutations([Deal(10, ends=365), RENEWAL_LOST, Deal(360, ends=500), Deal(580), Deal(700, ends=800)])
-)
+@given(st.permutations([Deal(10, ends=365), RENEWAL_LOST, Deal(360, ends=500), Deal(580), Deal(700, ends=800)]))
 def test_the_order_of_rows_does_not_matter(deals: list[Deal]) -> None:
     assert spells_of(*deals) == oracle(deals)

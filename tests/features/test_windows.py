@@ -69,6 +69,8 @@ def test_held_sums(held: list[tuple[int, int, int, int, int]], rows: list[tuple[
     known = table[:, 1] + table[:, 3]
     made = facts(4, table[:, 0], table[:, 1], table[:, 2], known=known, until=known + table[:, 4])
     wanted = np.array(sorted(rows), dtype=np.int64)
+    assert made.known is not None
+    assert made.until is not None
     count, total, last = windows.held_sums(
         made.start, made.at, made.value, made.known, made.until, wanted[:, 0], wanted[:, 1], SPANS
     )

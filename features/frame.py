@@ -113,7 +113,7 @@ class Frame:
             if declared is not None:
                 begin = np.maximum(begin, declared)
             since = np.maximum(self.as_of - begin[self.segment], 0)
-            return np.minimum(since[None, :], SPANS[:, None])
+            return np.asarray(np.minimum(since[None, :], SPANS[:, None]))
 
         return self.once("observed_seconds", compute)
 

@@ -1,7 +1,7 @@
 """What a signal, a mark and an indicator are, and the registry of all of them.
 
 A *signal* is a row of the documented list (``G1a``, ``D8f`` …). Each figure of a signal is an *indicator*: one column
-of the matrix, with its own unit, direction, mark and minimum evidence. Everything else follows from the registry: matrix
+of the matrix, with its own unit, direction, mark and minimum evidence. All else follows from the registry: matrix
 columns, monotone constraints, explanations, scorecards, the catalogue and the contract test.
 """
 

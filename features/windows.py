@@ -17,7 +17,7 @@ from features.kernel import compiled
 
 @compiled
 def sums(start: Array, at: Array, value: Array, segment: Array, as_of: Array, spans: Array) -> Any:
-    """Count and sum of each window, int64 (spans, rows); the time of the last fact up to t, int64 (rows,), or -2**50."""
+    """Count and sum of each window, int64 (spans, rows); the time of the last fact by t, int64 (rows,), or -2**50."""
     rows, windows = len(segment), len(spans)
     count = np.zeros((windows, rows), np.int64)
     total = np.zeros((windows, rows), np.int64)

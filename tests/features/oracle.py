@@ -1,7 +1,7 @@
 """A slow, obvious second opinion: every indicator of one account at one moment, in plain Python over plain dicts.
 
-It works on what ``worlds.truncated`` leaves (only what was known at t), row by row, window by window, without any of the
-product's arrays, cursors or caches. It gives the figure where the minimum evidence is there, else None.
+It works on what ``worlds.truncated`` leaves (only what was known at t), row by row, window by window, without any of
+the product's arrays, cursors or caches. It gives the figure where the minimum evidence is there, else None.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Account:
         self.rows = [row for row in self.known if row["at"] <= t]
         self.deals = [row for row in latest(mine["deals"], "deal_id", "opened_at") if row["opened_at"] <= t]
         events = [row["at"] for row in self.rows] + [row["opened_at"] for row in self.deals]
-        self.first = min(events, default=None)
+        self.first: int | None = min(events, default=None)
         self.touches = [row for row in self.rows if self.is_touch(row)]
         self.attempts: list[Fact] = []
         self.delays: list[tuple[int, int, bool]] = []
@@ -194,7 +194,7 @@ def _share(values: list[float], least: int = 5) -> float | None:
 
 
 def _median(values: list[float], scale: float) -> float | None:
-    return median(values) / scale if len(values) >= 5 else None
+    return float(median(values)) / scale if len(values) >= 5 else None
 
 
 def promises(account: Account, actor: str) -> list[tuple[int, bool, bool]]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from features import windows
 from features.facts import facts
+from features.histories.log import Array
 
 SPANS = np.array([5, 20, 1 << 39], dtype=np.int64)
 FACTS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60), st.integers(0, 4)), max_size=40)
@@ -20,7 +21,7 @@ def _inside(given_facts: list[tuple[int, int, int]], segment: int, t: int, span:
     return [value for owner, at, value in given_facts if owner == segment and t - span < at <= t]
 
 
-def _arrays(given_facts: list[tuple[int, int, int]], rows: list[tuple[int, int]]) -> tuple[object, ...]:
+def _arrays(given_facts: list[tuple[int, int, int]], rows: list[tuple[int, int]]) -> tuple[Array, Array, Array, Array, Array, Array]:
     table = np.array(given_facts, dtype=np.int64).reshape(-1, 3)
     made = facts(4, table[:, 0], table[:, 1], table[:, 2])
     wanted = np.array(sorted(rows), dtype=np.int64)

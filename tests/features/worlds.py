@@ -114,7 +114,7 @@ def _disturb(dice: random.Random, world: World) -> None:
             if luck < 0.15:
                 row["recorded_at"] = begun + dice.randrange(1, 60 * DAY)
             elif luck < 0.3 and row.get("outcome") not in (None, "open"):
-                settled = row.get("resolved_at", row.get("closed_at", begun))
+                settled = int(row.get("resolved_at") or row.get("closed_at") or begun)
                 row["outcome_recorded_at"] = settled + dice.randrange(1, 60 * DAY)
             elif luck < 0.4:
                 changed = dict(row)
@@ -144,7 +144,7 @@ def truncated(world: World, t: int) -> World:
             known: int = row["updated_at"] if "updated_at" in row else row.get("recorded_at", begun)
             if known > t:
                 continue
-            settled: int = row.get("outcome_recorded_at", row.get(resolved, begun))
+            settled = int(row.get("outcome_recorded_at") or row.get(resolved) or begun)
             if max(settled, known) > t:
                 row = {name: value for name, value in row.items() if name not in _OUTCOME_FIELDS[table]}
             kept.append(row)

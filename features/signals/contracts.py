@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.figures import Text, ratio, single
-from features.frame import Frame
+from features.figures import Text, known, ratio, single
+from features.frame import PLACE, Frame
 from features.histories.history import code
 from features.histories.log import DAY, NEVER, Array
 from features.histories.tables import DEALS
@@ -157,6 +157,11 @@ def _days_to_end(frame: Frame, record: Contracts) -> Array:
     return np.where(record.ends_on == NEVER, np.nan, (record.ends_on - frame.as_of) / DAY)
 
 
+def _known_for(frame: Frame) -> Figure:
+    days = frame.observed_seconds()[PLACE["all"]] / DAY
+    return known(days, np.ceil(days).astype(np.int64), 1)
+
+
 def _tenure(frame: Frame, record: Contracts) -> Array:
     return np.where(record.first_won == NEVER, np.nan, (frame.as_of - record.first_won) / DAY)
 
@@ -197,6 +202,13 @@ REGISTRY.add(
             "yes or no",
             lambda _, record: (record.renewals_open > 0).astype(float),
             high=1.0,
+        ),
+        single(
+            L5,
+            Text("known_for", "Days since the first contact on record", "t minus the first event on record", "days"),
+            _known_for,
+            evidence_unit="observed days",
+            context=True,
         ),
     ]
 )

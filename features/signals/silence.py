@@ -6,7 +6,7 @@ import numpy as np
 
 from features import settings
 from features.facts import Facts, facts
-from features.figures import Text, known, rate, single
+from features.figures import Text, known, rate, single, windowed
 from features.frame import PLACE, Frame
 from features.histories.conversations import CLIENT, conversations
 from features.histories.log import DAY
@@ -80,6 +80,24 @@ REGISTRY.add(
             evidence_unit="gaps",
         ),
     ]
+)
+
+
+def _touch_count(frame: Frame) -> Figure:
+    days = np.ceil(frame.observed_seconds() / DAY).astype(np.int64)
+    return known(frame.sums(client_touches).count.astype(float), days, 1)
+
+
+REGISTRY.add(
+    windowed(
+        D8F,
+        Text("client_touches", "Number of times the client wrote, called or met us", "touches of the client", "count"),
+        _touch_count,
+        better="up",
+        minimum=1,
+        evidence_unit="observed days",
+        trend=None,
+    )
 )
 REGISTRY.add(
     rate(

@@ -41,6 +41,7 @@ MODE = {
 }
 MODES = ("email", "telephone", "text", "video", "in_person", "social", "letter")
 RANK = {"text": 3, "telephone": 2}
+NO_TREND = {"P3a.outside_against_inside", "D8f.client_touches"}
 
 
 def latest(rows: Iterable[Record], key: str, happened: str) -> list[Record]:
@@ -306,6 +307,7 @@ def figures(world: dict[str, list[Record]], name: str, t: int) -> dict[str, floa
             put(f"G3b.share_{mode}", used.count(mode) / len(used) if enough else None)
         days = one.observed_days(window)
         count = len(one.within([(at, 1) for at in client], window))
+        put("D8f.client_touches", count if days > 0 else None)
         put("D8f.client_cadence", count * 365 / days if days >= 90 else None)
         single_sided = [row for row in one.touches if len(one.sides(row)) == 1]
         share("P1b.client_share_of_touches", [(row["at"], float(row["actor"] == "client")) for row in single_sided])
@@ -333,7 +335,7 @@ def figures(world: dict[str, list[Record]], name: str, t: int) -> dict[str, floa
 
     for column in list(out):
         base, window = column.rsplit(".", 1)
-        if window != "90d" or base.startswith("G3b.share_") or base == "P3a.outside_against_inside":
+        if window != "90d" or base.startswith("G3b.share_") or base in NO_TREND:
             continue
         new, old = out[column], out[f"{base}.365d"]
         logs = base in {
@@ -363,6 +365,8 @@ def figures(world: dict[str, list[Record]], name: str, t: int) -> dict[str, floa
     out["D8f.usual_gap.now"] = usual
     out["D8f.silence_ratio.now"] = None if usual is None or silence is None else silence / max(usual, 1)
 
+    known_for = one.observed_days("all")
+    out["L5.known_for.now"] = known_for if known_for > 0 else None
     closed = [deal for deal in one.deals if deal.get("closed_at", math.inf) <= t]
     won = [deal for deal in closed if deal["outcome"] == "won"]
     ends = [deal["ends_on"] for deal in won if "ends_on" in deal]

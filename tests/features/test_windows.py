@@ -21,7 +21,9 @@ def _inside(given_facts: list[tuple[int, int, int]], segment: int, t: int, span:
     return [value for owner, at, value in given_facts if owner == segment and t - span < at <= t]
 
 
-def _arrays(given_facts: list[tuple[int, int, int]], rows: list[tuple[int, int]]) -> tuple[Array, Array, Array, Array, Array, Array]:
+def _arrays(
+    given_facts: list[tuple[int, int, int]], rows: list[tuple[int, int]]
+) -> tuple[Array, Array, Array, Array, Array, Array]:
     table = np.array(given_facts, dtype=np.int64).reshape(-1, 3)
     made = facts(4, table[:, 0], table[:, 1], table[:, 2])
     wanted = np.array(sorted(rows), dtype=np.int64)

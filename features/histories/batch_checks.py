@@ -1,7 +1,8 @@
 """Checking whole columns at once: the import's way through the door.
 
-Values of a plainly good form are cast by Arrow; every other one is put to ``Column.convert`` (each distinct value once),
-which alone decides and words the verdict. Rules across columns are asked once for each distinct combination of values.
+Values of a plainly good form are cast by Arrow; every other one is put to ``Column.convert`` (each distinct value
+once), which alone decides and words the verdict. Rules across columns are asked once for each distinct combination of
+values.
 """
 
 from __future__ import annotations
@@ -15,19 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.histories.checks import REQUIRED, shown
-from features.histories.columns import (
-    BLANKS,
-    EARLIEST,
-    LATEST,
-    LONGEST_ID,
-    LONGEST_TEXT,
-    OWN_EXPECTED,
-    OWN_PREFIX,
-    Column,
-    Reject,
-    Table,
-    own_value,
-)
+from features.histories.columns import OWN_PREFIX, Column, Reject, Table
+from features.histories.values import BLANKS, EARLIEST, LATEST, LONGEST_ID, LONGEST_TEXT, OWN_EXPECTED, own_value
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -86,9 +76,7 @@ def check_batch(
 
     kept = np.flatnonzero(good)
     result = pa.table(converted) if converted else pa.table({"": pa.nulls(len(numbers))}).select([])
-    rejects = [
-        Reject(file, int(numbers[row]), name, value, allowed) for row, _, name, value, allowed in sorted(found)
-    ]
+    rejects = [Reject(file, int(numbers[row]), name, value, allowed) for row, _, name, value, allowed in sorted(found)]
     return result if len(kept) == len(numbers) else result.take(pa.array(kept)), kept, rejects
 
 
@@ -166,8 +154,8 @@ def _convert_category(column: Column, values: pa.Array) -> tuple[pa.Array, dict[
     if pa.types.is_nested(values.type):
         uniques, codes = values, np.arange(len(values))
     else:
-        encoded = values.dictionary_encode()
-        uniques, codes = encoded.dictionary, _indices(encoded)
+        given = encoded(values)
+        uniques, codes = given.dictionary, indices(given)
     results, refused = _convert_each(column.converter, uniques)
     code_of = {value: code for code, value in enumerate(column.allowed)}
     lookup = np.array([code_of.get(value, -1) for value in results] + [-1], dtype=np.int8)
@@ -179,9 +167,20 @@ def _convert_category(column: Column, values: pa.Array) -> tuple[pa.Array, dict[
     return array, wrong
 
 
-def _indices(encoded: pa.DictionaryArray) -> Array:
-    """int64 indices of a dictionary array, -1 where null."""
-    return np.asarray(pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False))
+def encoded(column: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:
+    """A column as codes and the distinct values they stand for (times as UTC seconds)."""
+    if isinstance(column, pa.ChunkedArray):
+        if pa.types.is_dictionary(column.type):
+            column = column.unify_dictionaries()
+        column = column.combine_chunks()
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    return column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+
+
+def indices(column: pa.DictionaryArray) -> Array:
+    """int64 codes of a dictionary array, -1 where the value is unknown."""
+    return np.asarray(pc.fill_null(column.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False))
 
 
 def _truths(mask: pa.Array) -> Array:
@@ -352,22 +351,20 @@ def convert_own_array(values: pa.Array) -> tuple[pa.Array, dict[int, str]]:
     return pa.array(results, pa.string()), wrong
 
 
-def numbers_of(texts: pa.Array) -> pa.Array | None:
-    """Strings as float64 if every one of them is a number, else None."""
-    column = Column("", "float", "")
-    numbers, wrong = convert_array(column, texts)
-    return None if wrong else numbers
+def numbers_if_all(texts: pa.Array) -> pa.Array:
+    """Strings as float64 if every one of them is a number, else as they are."""
+    as_number = Column("", "float", "")
+    if convert_array(as_number, texts.slice(0, 1_000))[1] or convert_array(as_number, pc.unique(texts))[1]:
+        return texts
+    return convert_array(as_number, texts)[0]
 
 
 def distinct(rows: pa.Table) -> tuple[Array, Array]:
     """The distinct rows of a table: int64 index of the first row of each, and int64 (n,) which of them each row is."""
     code: Array = np.zeros(len(rows), dtype=np.int64)
     for column in rows.columns:
-        encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.unify_dictionaries().combine_chunks()
-            encoded = pa.concat_arrays(encoded.chunks) if isinstance(encoded, pa.ChunkedArray) else encoded
-        wide = code * (len(encoded.dictionary) + 1) + _indices(encoded) + 1
-        code = _indices(pa.array(wide).dictionary_encode())
+        values = encoded(column)
+        wide = code * (len(values.dictionary) + 1) + indices(values) + 1
+        code = indices(encoded(pa.array(wide)))
     _, first = np.unique(code, return_index=True)
     return first, code

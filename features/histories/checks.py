@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from features.histories.columns import OWN_PREFIX, Reject, Table, own_value
+from features.histories.columns import OWN_PREFIX, Reject, Table
+from features.histories.values import own_value
 
-REQUIRED = "a value is required: "
+REQUIRED = "a required value: "
 LONGEST_SHOWN = 200
 """Characters of a rejected value that are shown."""
 

@@ -91,7 +91,8 @@ ALLOWED_BY_KIND: Mapping[str, Mapping[str, tuple[str | int, ...]]] = {
 }
 """What each kind of interaction allows where that is less than the column does.
 
-A kind that names no subtype or outcome has none: the field must be empty. Channel, actor and level are free unless named.
+A kind that names no subtype or outcome has none: the field must be empty. Channel, actor and level are free unless
+named.
 """
 
 KINDS = tuple(ALLOWED_BY_KIND)
@@ -142,7 +143,7 @@ def _broken_deal(row: Mapping[str, Any]) -> list[Finding]:
     elif closed is not None:
         found.append(("closed_at", "empty unless outcome is won or lost"))
     if closed is not None and closed < row["opened_at"]:
-        found.append(("closed_at", "not before opened_at"))
+        found.append(("closed_at", "at or after opened_at"))
     starts, ends = row.get("starts_on"), row.get("ends_on")
     if starts is not None and ends is not None and ends <= starts:
         found.append(("ends_on", "later than starts_on"))
@@ -176,7 +177,7 @@ ACCOUNTS = Table(
         _UPDATED_AT,
     ),
     key="account_id",
-    meaning="The client organisations. Several rows of one account with different `valid_from` are its values over time.",
+    meaning="The client organisations. Rows of one account with different `valid_from` are its values over time.",
     identity=("valid_from",),
     known=("updated_at", "recorded_at"),
     order=("account_id", "valid_from"),
@@ -212,9 +213,7 @@ INTERACTIONS = Table(
         _ACCOUNT_ID,
         Column("at", "time", "when it happened; of a meeting its scheduled start", required=True),
         Column("kind", "category", "what it is", required=True, allowed=KINDS),
-        Column(
-            "actor", "category", "who wrote, called, promised, asked, erred: the client or us", required=True, allowed=ACTORS
-        ),
+        Column("actor", "category", "who wrote, called, promised, asked, erred", required=True, allowed=ACTORS),
         Column("contact_id", "id", "the person on the client's side"),
         _RECORDED_AT,
         Column("subtype", "category", "finer kind", allowed=SUBTYPES),
@@ -228,7 +227,7 @@ INTERACTIONS = Table(
         Column("words", "int", "words written", minimum=0, maximum=10_000_000),
         Column("text", "text", "the words themselves"),
         Column("due_at", "time", "when it was due"),
-        Column("resolved_at", "time", "when it came to its end: kept, answered, delivered, cancelled, put right, thanked"),
+        Column("resolved_at", "time", "when it ended: kept, answered, delivered, cancelled, put right, thanked"),
         Column("outcome", "category", "how it ended", allowed=OUTCOMES),
         Column("outcome_recorded_at", "time", _OUTCOME_RECORDED_AT + "`resolved_at`)"),
         Column("amount", "float", "money asked, or of an order", minimum=_MONEY),
@@ -247,7 +246,7 @@ INTERACTIONS = Table(
         Column("strategic", "bool", "a brief of strategic weight"),
         Column("senior", "bool", "a brief that put us before the client's bosses"),
         Column("prepared", "bool", "a meeting prepared with research on the client"),
-        Column("non_verbal", "int", "what a meeting's body language told: -1 bad, 0 neutral, 1 good", minimum=-1, maximum=1),
+        Column("non_verbal", "int", "body language in a meeting: -1 bad, 0 neutral, 1 good", minimum=-1, maximum=1),
         Column("us_present", "bool", "we were there when the client spoke for us"),
         Column("related_contact_id", "id", "the person we were introduced to"),
         Column("related_account_id", "id", "the prospect referred to us"),
@@ -333,7 +332,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Tables:
-    """The canonical tables of a data set, each in canonical order, with the user's own columns after the canonical ones.
+    """The canonical tables of a data set, each in canonical order, the user's own columns after the canonical ones.
 
     Own columns are float64, or categories (``dictionary(int32, string)``). Tables not read are empty.
     """

@@ -65,7 +65,11 @@ def test_csv_rows_with_too_few_or_many_fields_are_broken(tmp_path: Path, monkeyp
     ]
 
 
-@pytest.mark.parametrize("data", [b"id,n\n", b"id,n", b"id,n\n\n"])
+def test_csv_columns_without_a_name_are_left_out(tmp_path: Path) -> None:
+    assert rows_in(read(written(tmp_path, "a.csv", b"id,,n,,\n1,2,3,,\n"))) == [(1, {"id": "1", "n": "3"})]
+
+
+@pytest.mark.parametrize("data", [b"id,n\n", b"id,n", b"id,n\n\r\n\n"])
 def test_csv_without_rows(tmp_path: Path, data: bytes) -> None:
     assert rows_in(read(written(tmp_path, "a.csv", data))) == []
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.histories.batch_checks import check_batch, convert_array, convert_own_array, distinct, numbers_if_all
-from features.histories.columns import LONGEST_ID, LONGEST_TEXT, Column, own_value
+from features.histories.columns import Column
 from features.histories.tables import (
     ACCOUNTS,
     ACTORS,
@@ -33,6 +33,7 @@ from features.histories.tables import (
     settle_records,
 )
 from features.histories.tables_page import tables_page
+from features.histories.values import LONGEST_ID, LONGEST_TEXT, own_value
 
 NOON = int(datetime(2024, 5, 31, 12, tzinfo=UTC).timestamp())
 TIME = Column("at", "time", "")
@@ -198,7 +199,7 @@ def test_records_are_converted_and_bad_ones_turned_away() -> None:
         (3, "actor", ""),
     ]
     assert rejects[1].allowed == "a whole number from 0 to 1e+07"
-    assert rejects[4].allowed == "a value is required: one of client, us"
+    assert rejects[4].allowed == "a required value: one of client, us"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,281 @@
+"""Mapping files: from a source's own columns to the canonical ones.
+
+A mapping is a TOML file with a section for each table that needs one (or several, as ``[[interactions]]``)::
+
+    [interactions]
+    files = "mails-*.csv.gz"          # patterns in the source folder; default: interactions.csv, interactions-*.parquet
+    time_zone = "Europe/Berlin"       # of date-times without an offset
+
+    [interactions.columns]            # canonical column = where its values come from
+    account_id = "customer"                                       # a source column
+    kind = { constant = "message" }                               # the same for all rows
+    actor = { column = "direction", values = { in = "client", out = "us" } }
+    at = { column = "sent", format = "%d.%m.%Y %H:%M" }           # as strptime, or "unix", "unix_ms"
+    thread_id = { template = "{customer}/{subject}" }             # also {file} and {row}
+    interaction_id = { content = true }                           # made from the row's content
+
+Source columns that already bear a canonical name, or begin with ``x_``, need no line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from string import Formatter
+from typing import Any, NoReturn
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.histories.batch_checks import encoded, indices
+from features.histories.columns import OWN_PREFIX, Table
+from features.histories.tables import TABLES
+from features.histories.values import BLANKS, needs_time_zone
+from features.sources.readers import Array, SourceError
+
+_ORIGIN_KEYS = {
+    "column": str,
+    "constant": object,
+    "template": str,
+    "content": bool,
+    "values": dict,
+    "format": str,
+    "time_zone": str,
+}
+_SECTION_KEYS = ("files", "time_zone", "columns")
+_TEMPLATE_EXTRAS = ("row", "file")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a canonical column's values come from: exactly one of column, constant, template and content."""
+
+    column: str = ""
+    constant: str | None = None
+    template: str = ""
+    content: bool = False
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> set[str]:
+        """The source columns it needs."""
+        if self.template:
+            return {name for _, name, _, _ in Formatter().parse(self.template) if name} - set(_TEMPLATE_EXTRAS)
+        return {self.column} - {""}
+
+
+@dataclass(frozen=True)
+class Section:
+    """How files of a source become one table; ``table`` carries the time formats and zones of the source."""
+
+    table: Table
+    files: tuple[str, ...] = ()
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+
+    @cached_property
+    def needed(self) -> set[str]:
+        """Source columns that the mapping names."""
+        return set().union(*(origin.fields for origin in self.origins.values()))
+
+    def taken_as_is(self, name: str) -> bool:
+        """Whether a source column is used under its own name."""
+        return name not in self.origins and (name in self.table.column or name.startswith(OWN_PREFIX))
+
+    def required_from(self, names: Iterable[str]) -> list[str]:
+        """Required canonical columns that a source with these columns does not give."""
+        present = set(names)
+        given = {name for name, origin in self.origins.items() if origin.fields <= present}
+        return [c.name for c in self.table.columns if c.required and c.name not in given | present]
+
+    def apply(self, columns: Mapping[str, pa.Array], numbers: Array, file: str) -> dict[str, pa.Array]:
+        """The canonical and own columns of a chunk of source columns; those made from content are left out."""
+        result = {name: values for name, values in columns.items() if self.taken_as_is(name)}
+        for name, origin in self.origins.items():
+            if origin.constant is not None:
+                result[name] = pa.repeat(pa.scalar(origin.constant, pa.string()), len(numbers))
+            elif origin.template:
+                result[name] = _filled(origin.template, columns, numbers, file)
+            elif origin.column in columns:
+                values = columns[origin.column]
+                result[name] = _replaced(values, origin.values) if origin.values else values
+        return result
+
+    @property
+    def from_content(self) -> str:
+        """The column to be made from the rows' content, or ''."""
+        return next((name for name, origin in self.origins.items() if origin.content), "")
+
+
+@dataclass(frozen=True)
+class SourceMapping:
+    """A mapping file: sections by table, and what it declares of the data set."""
+
+    sections: Mapping[str, tuple[Section, ...]]
+    declared: Mapping[str, Any]
+
+
+def read_mapping(path: Path | None) -> SourceMapping:
+    """Read and check a mapping file; without one every table is taken as it is. Raises SourceError."""
+    document = read_toml(path) if path else {}
+    name = path.name if path else ""
+    check_keys(document, ("dataset", *TABLES), f"{name}")
+    sections: dict[str, tuple[Section, ...]] = {}
+    for table_name, table in TABLES.items():
+        parts = document.get(table_name, {})
+        parts = parts if isinstance(parts, list) else [parts]
+        sections[table_name] = tuple(_section(table, part, f"{name}: [{table_name}]") for part in parts)
+    return SourceMapping(sections, document.get("dataset", {}))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a dict. Raises SourceError naming the file and line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SourceError(f"{path}: there is no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path.name}: not a TOML file: {error}") from None
+
+
+def check_keys(given: Any, allowed: Iterable[str], place: str) -> None:
+    """Raise SourceError unless ``given`` is a table with no other keys than those allowed."""
+    allowed = list(allowed)
+    if not isinstance(given, dict):
+        raise SourceError(f"{place}: must be a table with the keys {', '.join(allowed)}")
+    for key in given:
+        if key not in allowed:
+            raise SourceError(f"{place}: {key!r} is not known; allowed are {', '.join(allowed)}")
+
+
+def _section(table: Table, part: Any, place: str) -> Section:
+    check_keys(part, _SECTION_KEYS, place)
+    files = part.get("files", ())
+    files = (files,) if isinstance(files, str) else files
+    if not all(isinstance(one, str) and one and not Path(one).is_absolute() for one in files):
+        _fail(place, f"files {files!r} must be a pattern, or a list of patterns, of files in the source folder")
+    zone = _checked_zone(part.get("time_zone", ""), place)
+    lines = part.get("columns", {})
+    known = [*table.column, *(name for name in lines if name.startswith(OWN_PREFIX))]
+    check_keys(lines, known, f"{place} columns")
+    origins: dict[str, Origin] = {}
+    adapted = {column.name: replace(column, time_zone=zone) for column in table.columns if column.type == "time"}
+    for name, line in lines.items():
+        where = f"{place} {name}"
+        line = {"column": line} if isinstance(line, str) else line
+        check_keys(line, _ORIGIN_KEYS, where)
+        for key, value in line.items():
+            if not isinstance(value, _ORIGIN_KEYS[key]):
+                _fail(where, f"{key} = {value!r} must be a {_ORIGIN_KEYS[key].__name__}")
+        origins[name] = _origin(line, where)
+        if "format" in line or "time_zone" in line:
+            if name not in adapted:
+                raise SourceError(f"{where}: format and time_zone are for times only")
+            own_zone = _checked_zone(line.get("time_zone", zone), where)
+            fmt = line.get("format", "")
+            if needs_time_zone(fmt) and not own_zone:
+                raise SourceError(f"{where}: times of the form {fmt!r} carry no offset; declare time_zone")
+            adapted[name] = replace(adapted[name], time_format=fmt, time_zone=own_zone)
+        if origins[name].content:
+            adapted[name] = replace(table.column[name], required=False)
+    columns = tuple(adapted.get(column.name, column) for column in table.columns)
+    return Section(replace(table, columns=columns), tuple(files), origins)
+
+
+def _origin(line: Mapping[str, Any], where: str) -> Origin:
+    ways = [key for key in ("column", "constant", "template", "content") if key in line]
+    if len(ways) != 1:
+        _fail(where, "needs exactly one of column, constant, template, content")
+    if "values" in line and "column" not in line:
+        _fail(where, "values go with column only")
+    if not line.get("content", True):
+        _fail(where, "content must be true")
+    template = line.get("template", "")
+    try:
+        list(Formatter().parse(template))
+    except ValueError as error:
+        _fail(where, f"the template cannot be read: {error}")
+    constant = _as_text(line["constant"]) if "constant" in line else None
+    values = {key: _as_text(value) for key, value in line.get("values", {}).items()}
+    return Origin(line.get("column", ""), constant, template, "content" in line, values)
+
+
+def _fail(where: str, reason: str) -> NoReturn:
+    raise SourceError(f"{where}: {reason}")
+
+
+def _as_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _checked_zone(zone: Any, where: str) -> str:
+    try:
+        return ZoneInfo(zone).key if zone else ""
+    except (ZoneInfoNotFoundError, TypeError, ValueError, OSError):
+        raise SourceError(f"{where}: there is no time zone {zone!r}; write it as Europe/Berlin or UTC") from None
+
+
+def _text(values: pa.Array) -> pa.Array:
+    """Values as strings without blanks at their ends, unknown ones as ''."""
+    return pc.ascii_trim(pc.fill_null(values.cast(pa.string()), ""), characters=BLANKS)
+
+
+def _replaced(values: pa.Array, replacements: Mapping[str, str]) -> pa.Array:
+    given = encoded(_text(values))
+    new = pa.array([replacements.get(value, value) for value in given.dictionary.to_pylist()], pa.string())
+    return new.take(given.indices)
+
+
+def _filled(template: str, columns: Mapping[str, pa.Array], numbers: Array, file: str) -> pa.Array:
+    """The template filled in for each row; unknown where a field of it is."""
+    rows = len(numbers)
+    parts: list[Any] = []
+    for literal, name, _, _ in Formatter().parse(template):
+        parts.append(pa.scalar(literal))
+        if name == "row":
+            parts.append(pa.array(numbers).cast(pa.string()))
+        elif name == "file":
+            parts.append(pa.scalar(file))
+        elif name:
+            values = _text(columns[name]) if name in columns else pa.repeat(pa.scalar(""), rows)
+            parts.append(pc.if_else(pc.equal(values, ""), None, values))
+    joined = pc.binary_join_element_wise(*parts, "")
+    return pa.repeat(joined, rows) if isinstance(joined, pa.Scalar) else joined
+
+
+def content_ids(rows: pa.Table) -> pa.Array:
+    """An id for each row, made from what it holds: the same for the same content, wherever it stands.
+
+    Rows that hold the same get ``-2``, ``-3`` … after the first, so that all of them stay.
+    """
+    parts: list[Any] = []
+    for name in sorted(rows.column_names):
+        values = rows[name].combine_chunks()
+        values = (values.cast(pa.int64()) if pa.types.is_timestamp(values.type) else values).cast(pa.string())
+        parts.append(pc.fill_null(pc.binary_join_element_wise(name, values, "\x1f"), ""))
+    joined = pc.binary_join_element_wise(*parts, "\x1e")
+    digests = [hashlib.blake2b(text.encode(), digest_size=10).hexdigest() for text in joined.to_pylist()]
+    nth = _occurrence(indices(encoded(pa.array(digests, pa.string()))))
+    for row in np.flatnonzero(nth):
+        digests[row] = f"{digests[row]}-{nth[row] + 1}"
+    return pa.array(digests, pa.string())
+
+
+def _occurrence(codes: Array) -> Array:
+    """How often each code came before.
+
+    >>> _occurrence(np.array([4, 7, 4, 4])).tolist()
+    [0, 0, 1, 2]
+    """
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if len(codes) else codes
+    sizes = np.diff(np.append(starts, len(codes)))
+    nth = np.empty(len(codes), dtype=np.int64)
+    nth[order] = np.arange(len(codes)) - np.repeat(starts, sizes)
+    return nth

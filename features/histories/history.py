@@ -78,7 +78,7 @@ class History:
                 and column.type in _MISSING
                 and frame[column.name].null_count < len(frame)
             }
-            return _grouped(table, columns, len(accounts))
+            return _grouped(table, columns, len(accounts), table.name in tables.dataset.versioned)
 
         return cls(
             accounts,
@@ -109,7 +109,7 @@ class History:
                 for column in table.columns
                 if column.name in given and column.type in _MISSING
             }
-            return _grouped(table, columns, len(accounts))
+            return _grouped(table, columns, len(accounts), versioned=True)
 
         contacts, attributes = log(CONTACTS), log(ACCOUNTS)
         owner = np.arange(len(accounts), dtype=np.int32)
@@ -181,7 +181,7 @@ def _from_values(column: Column, rows: Sequence[Mapping[str, Any]], known: dict[
     return np.array([-1 if value is None else names.setdefault(value, len(names)) for value in values], dtype=np.int32)
 
 
-def _grouped(table: Table, columns: Mapping[str, Callable[[], Array]], accounts: int) -> Log:
+def _grouped(table: Table, columns: Mapping[str, Callable[[], Array]], accounts: int, versioned: bool) -> Log:
     """Group rows by account (canonical order has them together) and settle from when each may be used."""
     missing = {column.name: _MISSING[column.type] for column in table.columns if column.type in _MISSING}
     missing |= {"known": NEVER, "replaced": NEVER, "outcome_known": NEVER}
@@ -191,17 +191,17 @@ def _grouped(table: Table, columns: Mapping[str, Callable[[], Array]], accounts:
     if bool((np.diff(account) < 0).any()):
         log = log.take(np.argsort(account, kind="stable"), np.searchsorted(np.sort(account), np.arange(accounts + 1)))
     if table.name in TIME_OF:
-        _settle_times(table, log)
+        _settle_times(table, log, versioned)
     return log
 
 
-def _settle_times(table: Table, log: Log) -> None:
+def _settle_times(table: Table, log: Log, versioned: bool) -> None:
     """Add ``known`` (from when a row counts), ``replaced`` (until when) and ``outcome_known`` (its outcome)."""
     happened = log[TIME_OF[table.name]]
     recorded = log["recorded_at"] if "recorded_at" in log else np.full(len(log), NEVER)
     known = np.where(recorded == NEVER, happened, recorded)
     replaced = np.full(len(log), NEVER, dtype=np.int64)
-    if table.key is not None and table.key in log and len(np.unique(log[table.key])) < len(log):
+    if versioned and table.key is not None:
         updated = log["updated_at"]
         version = np.where(updated == NEVER, known, updated)
         order = np.lexsort((version, log[table.key]))

@@ -102,9 +102,7 @@ def contract_spells(deals: Log, count_as_lost: Collection[str] = frozenset()) ->
     won = deals["outcome"] == won_code
     lost = (deals["outcome"] == lost_code) & (deals["kind"] == renewal)
     used = np.flatnonzero((won | lost) & (closed < NEVER))
-    rank = lost.astype(np.int8) * 2 + (
-        ends < NEVER
-    )  # in the same second: wins before losses, dated ones last
+    rank = lost.astype(np.int8) * 2 + (ends < NEVER)  # in the same second: wins before losses, dated ones last
     used = used[np.lexsort((rank[used], closed[used], deals.segment[used]))]
     reason_is_spared = np.isin(deals["lost_reason"], spared)[used]
     return Spells(*_walk(deals.segment[used], closed[used], ends[used], won[used], reason_is_spared))

@@ -316,8 +316,9 @@ class Dataset:
 
     ``observed_until_by`` holds the end of observation of single accounts where it differs from ``observed_until``.
     ``records`` are the kinds of interaction recorded: a count of zero is a fact only of these. ``static`` are ``x_``
-    columns of accounts that never change, though they carry no dates. ``span`` (first and last moment recorded) and
-    ``sha256`` (of the canonical contents) are worked out by the import.
+    columns of accounts that never change, though they carry no dates. ``versioned`` (the tables that hold several
+    versions of a thing), ``span`` (first and last moment recorded) and ``sha256`` (of the canonical contents) are worked
+    out by the import.
     """
 
     observed_from: int | None = None
@@ -326,6 +327,7 @@ class Dataset:
     records: frozenset[str] | None = None
     static: frozenset[str] = frozenset()
     simulated: bool = False
+    versioned: frozenset[str] = frozenset()
     span: tuple[int, int] | None = None
     sha256: str = ""
 

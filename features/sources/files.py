@@ -52,6 +52,7 @@ def read_dataset(folder: Path) -> Dataset:
         records=None if declared["records"] is None else frozenset(declared["records"]),
         static=frozenset(declared["static"]),
         simulated=declared["simulated"],
+        versioned=frozenset(document["versioned"]),
         span=(int(_seconds(span[0]) or 0), int(_seconds(span[1]) or 0)) if span else None,
         sha256=document["sha256"],
     )
@@ -65,6 +66,7 @@ def dataset_document(dataset: Dataset, counts: Mapping[str, int]) -> dict[str, A
         "sha256": dataset.sha256,
         "span": [iso(moment) for moment in dataset.span] if dataset.span else None,
         "rows": dict(counts),
+        "versioned": sorted(dataset.versioned),
         "dataset": {
             "observed_from": iso(dataset.observed_from),
             "observed_until": iso(dataset.observed_until),

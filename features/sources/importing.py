@@ -152,6 +152,7 @@ def import_folder(
             summary.notes += _notes(table, settled, counts, dataset)
         dataset = replace(
             dataset,
+            versioned=frozenset(name for name, counts in summary.counts.items() if counts.versions),
             span=(min(span), max(span)) if span else None,
             sha256=hashlib.sha256("".join(digests[name] for name in TABLES).encode()).hexdigest(),
         )

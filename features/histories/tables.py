@@ -317,7 +317,7 @@ class Dataset:
     ``observed_until_by`` holds the end of observation of single accounts where it differs from ``observed_until``.
     ``records`` are the kinds of interaction recorded: a count of zero is a fact only of these. ``static`` are ``x_``
     columns of accounts that never change, though they carry no dates. ``versioned`` (the tables that hold several
-    versions of a thing), ``span`` (first and last moment recorded) and ``sha256`` (of the canonical contents) are worked
+    versions of a thing), ``span`` (first and last moment recorded) and ``sha256`` (of the contents) are worked
     out by the import.
     """
 

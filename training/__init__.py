@@ -1,0 +1,1 @@
+"""Outcomes, splits, baselines and the training run that is tracked under MLflow."""

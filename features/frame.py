@@ -44,7 +44,9 @@ FactFunction = Callable[["Frame"], Facts]
 
 
 class Frame:
-    """Rows (segment, as_of), sorted by both, over a history in which each segment holds only what was known.
+    """Rows (segment, as_of) over a history in which each segment holds only what was known.
+
+    The rows of one segment come in order of time; a row with a segment of its own may stand between them.
 
     Facts and figures are remembered, so that indicators can be small definitions that name what they need.
     """

@@ -97,14 +97,14 @@ def build_matrix(history: History, rows: Rows, evidence: bool = False) -> Matrix
         begin, end = np.searchsorted(place, (first, last))
         if begin == end and parts:
             continue
-        frame, order = _frame(history.part(first, last), place[begin:end] - first, rows.as_of[begin:end])
-        filled = begin + order
+        known, segment = as_known(history.part(first, last), place[begin:end] - first, rows.as_of[begin:end])
+        frame = Frame(known, segment, rows.as_of[begin:end])
         for column, indicator in enumerate(indicators):
             figure = indicator.compute(frame)
-            values[column, filled] = figure.value
+            values[column, begin:end] = figure.value
             if counts is not None:
-                counts[column, filled] = figure.evidence
-        parts.append(standing(frame).take(np.argsort(order)))
+                counts[column, begin:end] = figure.evidence
+        parts.append(standing(frame))
     whole = Standing(*(np.concatenate(one) for one in zip(*(vars(part).values() for part in parts), strict=True)))
     return Matrix(
         history.accounts,
@@ -115,13 +115,6 @@ def build_matrix(history: History, rows: Rows, evidence: bool = False) -> Matrix
         whole,
         fingerprint(),
     )
-
-
-def _frame(part: History, segment: Array, as_of: Array) -> tuple[Frame, Array]:
-    """A frame over what was known at each row, its rows sorted by segment, and which row each of them is."""
-    known, own_segment = as_known(part, segment, as_of)
-    order = np.argsort(own_segment, kind="stable")
-    return Frame(known, own_segment[order], as_of[order]), order
 
 
 @cache

@@ -1,7 +1,8 @@
 """The kernel: figures over windows ``(t - w, t]`` of facts, for many rows (segment, t) in one pass.
 
-Every loop takes the facts (``start``, ``at``, ``value``), the rows (``segment``, ``as_of``, sorted by both) and the
-spans ``w`` in seconds, and moves cursors forward only, so that 24 snapshots cost little more than one. All sums are of
+Every loop takes the facts (``start``, ``at``, ``value``), the rows (``segment``, ``as_of``) and the spans ``w`` in
+seconds. As long as rows stay in one segment and go on in time, cursors only move forward, so that 24 snapshots cost
+little more than one; a row of another segment in between only makes them start again. All sums are of
 integers: the result does not depend on the order or on how accounts are cut into parts.
 """
 

@@ -15,8 +15,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from features.histories.history import TIME_OF, History
+from features.histories.history import TIME_OF, History, code
 from features.histories.log import NEVER, Array, Log
+from features.histories.tables import INTERACTIONS
+
+_AT_ONCE = code(INTERACTIONS, "kind", "call", "meeting")
 
 _RESOLVED = {"interactions": "resolved_at", "deals": "closed_at"}
 
@@ -74,6 +77,10 @@ def _between_happening_and_known(log: Log, table: str, segment: Array, as_of: Ar
     if table in _RESOLVED:
         resolved = log[_RESOLVED[table]]
         effective = np.where(resolved == NEVER, happened, resolved)
+        if table == "interactions":
+            # What became of a call or a meeting is true of its own time, even where it is settled later.
+            at_once = np.isin(log["kind"], _AT_ONCE)
+            effective = np.where(at_once, np.minimum(happened, resolved), effective)
         spans.append((latest & (log["outcome_known"] > effective), effective, log["outcome_known"]))
     change = np.zeros(len(segment) + 1, dtype=np.int64)
     for chosen, begin, end in spans:

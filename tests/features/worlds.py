@@ -72,6 +72,8 @@ def _interaction(dice: random.Random, account: str, contacts: list[str], name: s
         row["recorded_at"] = at - dice.randrange(30) * DAY
         if row.get("outcome") == "cancelled":
             row["resolved_at"] = at - dice.randrange(3) * DAY
+        elif row.get("outcome") == "held" and at // (6 * HOUR) % 2:
+            row["resolved_at"] = at + 20 * DAY  # entered as settled long after
     if kind in ("commitment", "delivery"):
         if dice.random() < 0.9:
             row["due_at"] = at + dice.randrange(1, 40) * DAY

@@ -1,0 +1,1 @@
+"""A trained champion answers requests and fills reports."""

@@ -1,0 +1,100 @@
+"""A whole portfolio scored as of one date, with what reports say of each account beside its score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.histories.history import History
+from features.histories.tables import Dataset
+from features.sources.files import read_tables
+from models.prediction import Prediction
+from serving.answers import ranked
+from serving.champion import Champion, Location
+from serving.predictor import score_history
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How people call an account; ``name`` is its id where none is given, the others are empty where unknown."""
+
+    name: str
+    industry: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What the models learned from: the first and the last moment recorded, and whether all that was simulated."""
+
+    span: tuple[int, int]
+    simulated: bool
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """Every account of which something was known at ``as_of``, in ``ranked`` order.
+
+    ``horizon`` and ``horizons`` are in days. ``nothing_known`` counts the accounts left out.
+    """
+
+    as_of: int
+    horizon: int
+    horizons: tuple[int, ...]
+    predictions: list[Prediction]
+    nothing_known: int
+    profiles: Mapping[str, Profile]
+    dataset: Dataset
+    location: Location
+    definition: str
+    learned: Learned
+
+    @property
+    def days_past_records(self) -> int:
+        """Whole days between the last moment recorded and ``as_of``: of what happened in them nothing is known."""
+        end = self.dataset.span[1] if self.dataset.span else self.as_of
+        return max(0, self.as_of - end) // 86_400
+
+
+def score_folder(champion: Champion, folder: Path, as_of: int, horizon: int | None = None) -> Portfolio:
+    """Score and explain the accounts of a canonical folder.
+
+    Raises NotCanonical where the folder holds no canonical tables, ValueError for a horizon the model does not know.
+    """
+    tables = read_tables(folder)
+    risk = champion.models.risk
+    scores = score_history(champion.models, History.from_tables(tables), as_of, horizon)
+    return Portfolio(
+        as_of=as_of,
+        horizon=risk.usual_horizon if horizon is None else horizon,
+        horizons=risk.horizons,
+        predictions=ranked(scores.predictions),
+        nothing_known=len(scores.nothing_known),
+        profiles=profiles(tables.accounts, as_of),
+        dataset=tables.dataset,
+        location=champion.location,
+        definition=risk.definition,
+        learned=_learned(champion.models.meta["data"]),
+    )
+
+
+def _learned(data: Mapping[str, Any]) -> Learned:
+    begin, end = (int(datetime.fromisoformat(moment).timestamp()) for moment in data["span"])
+    return Learned((begin, end), data["simulated"])
+
+
+def profiles(accounts: pa.Table, as_of: int) -> dict[str, Profile]:
+    """Each account's profile by the latest row that was valid and known at ``as_of``."""
+    since = [pc.fill_null(accounts[name].cast(pa.int64()), as_of) for name in ("valid_from", "recorded_at")]
+    known = accounts.filter(pc.and_(pc.less_equal(since[0], as_of), pc.less_equal(since[1], as_of)))
+    # Canonical order: the later a row is valid, the later it comes.
+    return {
+        row["account_id"]: Profile(row["name"] or row["account_id"], row["industry"] or "", row["owner"] or "")
+        for row in known.select(["account_id", "name", "industry", "owner"]).to_pylist()
+    }

@@ -5,7 +5,7 @@ PYTHON ?= python3.11 python3
 BIN := .venv/bin
 TESTED := features training serving models rapport.py tests
 
-DEMO_AS_OF ?= 2025-06-30
+DEMO_AS_OF ?= 2026-07-01
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export MLFLOW_DISABLE_TELEMETRY := true

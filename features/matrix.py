@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
@@ -91,12 +93,10 @@ def build_matrix(history: History, rows: Rows, evidence: bool = False) -> Matrix
     values = np.empty((len(indicators), len(rows)))
     counts = np.empty((len(indicators), len(rows)), dtype=np.int64) if evidence else None
     place = np.searchsorted(history.owner, rows.account)
-    parts: list[Standing] = []
-    for first in range(0, history.segments, ACCOUNTS_AT_ONCE):
+
+    def fill(first: int) -> Standing:
         last = min(first + ACCOUNTS_AT_ONCE, history.segments)
         begin, end = np.searchsorted(place, (first, last))
-        if begin == end and parts:
-            continue
         known, segment = as_known(history.part(first, last), place[begin:end] - first, rows.as_of[begin:end])
         frame = Frame(known, segment, rows.as_of[begin:end])
         for column, indicator in enumerate(indicators):
@@ -104,7 +104,14 @@ def build_matrix(history: History, rows: Rows, evidence: bool = False) -> Matrix
             values[column, begin:end] = figure.value
             if counts is not None:
                 counts[column, begin:end] = figure.evidence
-        parts.append(standing(frame))
+        return standing(frame)
+
+    # The first part alone makes the columns that all share; the others then go on all cores (the loops free the lock).
+    firsts = range(0, max(history.segments, 1), ACCOUNTS_AT_ONCE)
+    parts = [fill(0)]
+    if len(firsts) > 1:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            parts += pool.map(fill, firsts[1:])
     whole = Standing(*(np.concatenate(one) for one in zip(*(vars(part).values() for part in parts), strict=True)))
     return Matrix(
         history.accounts,

@@ -41,13 +41,14 @@ def baseline_risks(history: History, matrix: Matrix, labels: Array, learn: Array
 
 def frequencies(history: History, rows: Rows) -> Array:
     """float64 (n, 3): the client's own touches and orders in 90 and in 365 days, and days since its first
-    event."""
+    event, all by what was known; the last NaN where that event is still to come."""
     known, segment = as_known(history, rows.account, rows.as_of)
     order = np.argsort(segment, kind="stable")
     count = Frame(known, segment[order], rows.as_of[order]).sums(own_acts).count
     found = np.empty((len(rows), 3))
     found[order, 0], found[order, 1] = count[PLACE["90d"]], count[PLACE["365d"]]
-    found[:, 2] = (rows.as_of - first_event(history)[rows.account]) / DAY
+    since = (rows.as_of - first_event(known)[segment]) / DAY
+    found[:, 2] = np.where(since < 0, np.nan, since)
     return found
 
 

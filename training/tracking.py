@@ -9,6 +9,7 @@ read the files.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -72,14 +73,17 @@ def register(models: Models, record: Record) -> Registered:
             mlflow.log_figure(figure, name)
         archive = Path(folder, "models")
         save(models, archive)
-        logged = mlflow.pyfunc.log_model(
-            name="model",
-            loader_module="models.pyfunc",
-            data_path=str(archive),
-            signature=signature(models),
-            pip_requirements=[f"{package}=={version(package)}" for package in _NEEDED],
-            registered_model_name=NAME,
-        )
+        with warnings.catch_warnings():
+            # An example would show a client's figures; the signature is written by hand and needs none.
+            warnings.filterwarnings("ignore", ".*An input example was not provided", UserWarning)
+            logged = mlflow.pyfunc.log_model(
+                name="model",
+                loader_module="models.pyfunc",
+                data_path=str(archive),
+                signature=signature(models),
+                pip_requirements=[f"{package}=={version(package)}" for package in _NEEDED],
+                registered_model_name=NAME,
+            )
         registered = str(logged.registered_model_version)
     client = mlflow.MlflowClient()
     is_champion = CHAMPION not in client.get_registered_model(NAME).aliases

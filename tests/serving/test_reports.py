@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from features.histories.tables import Dataset
 from serving import reports
 from serving.portfolio import Portfolio, Profile
-from serving.reports import MEANINGS, day, page, render
+from serving.reports import MEANINGS, REASONS, day, page, render
 from tests.serving.clients import AS_OF, DAY
 
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>\" onload=\"alert(2)"
@@ -48,7 +48,10 @@ def test_accounts_come_in_order_with_their_figures(portfolio: Portfolio) -> None
     assert account["id"] == first.account_id
     assert [one["days"] for one in account["risks"]] == [30, 90, 180, 365]
     assert account["value"] == "46,000"
-    assert len(account["raising"] + account["lowering"] + account["missing"]) == 6
+    assert first.explanation is not None
+    reasons = first.explanation.reasons(REASONS)
+    assert len(reasons) >= 3
+    assert len(account["raising"] + account["lowering"] + account["missing"]) == len(reasons)
     assert all(one["sentence"].startswith("No evidence yet") for one in account["missing"])
     assert "showing up" in account["unknown"]
     assert [len(told["value_unknown"]), told["value_unknown"][0]["rank"]] == [6, 33]

@@ -373,6 +373,7 @@ def _scored(folder: Path, as_of: int, horizon: int | None) -> Portfolio:
     from features.sources.files import read_dataset
     from serving.champion import load_champion
     from serving.portfolio import score_folder
+    from serving.reports import LEARNED_LATER
 
     read_dataset(folder)  # complains at once, where loading a model for nothing takes a while
     with _progress() as show:
@@ -385,6 +386,8 @@ def _scored(folder: Path, as_of: int, horizon: int | None) -> Portfolio:
         _say(
             f"The records end {portfolio.days_past_records} days before this date; what happened since is not in them."
         )
+    if portfolio.learned_from_later:
+        _say(LEARNED_LATER)
     return portfolio
 
 

@@ -61,6 +61,11 @@ class Portfolio:
         end = self.dataset.span[1] if self.dataset.span else self.as_of
         return max(0, self.as_of - end) // 86_400
 
+    @property
+    def learned_from_later(self) -> bool:
+        """Whether the models have seen what happened after ``as_of``, and so know more than could be known then."""
+        return self.learned.span[1] - self.as_of > 86_400
+
 
 def score_folder(champion: Champion, folder: Path, as_of: int, horizon: int | None = None) -> Portfolio:
     """Score and explain the accounts of a canonical folder.

@@ -42,6 +42,12 @@ DEFINITIONS = {
 }
 
 
+LEARNED_LATER = (
+    "The model has learned from records later than this date: its figures of the accounts as of then are right, "
+    "but its risks are better than anybody's could have been at the time."
+)
+
+
 def render(page: dict[str, Any]) -> str:
     """The page as HTML."""
     environment = jinja2.Environment(
@@ -294,6 +300,8 @@ def _notes(portfolio: Portfolio) -> list[str]:
         f"Model {location.name}, version {location.version}, trained on {day(location.registered_at)} on records "
         f"from {day(begin)} to {day(end)}{' of a simulated portfolio' if portfolio.learned.simulated else ''}.",
     ]
+    if portfolio.learned_from_later:
+        notes.append(LEARNED_LATER)
     if portfolio.nothing_known:
         left_out = _counted(portfolio.nothing_known, "accounts")
         notes.insert(0, f"Left out: {left_out} of which nothing was known by this date.")

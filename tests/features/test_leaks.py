@@ -83,3 +83,31 @@ def test_an_outcome_counts_from_when_it_was_recorded() -> None:
     # Day 9: nothing is due and no keeping is known. Days 11 and 39: due, not known to be kept. Day 40: known.
     assert np.isnan(kept[0])
     assert kept[1:].tolist() == [0.0, 0.0, 1.0]
+
+
+def test_a_meeting_entered_as_held_later_is_only_an_invitation_until_then() -> None:
+    """Worked by hand: meetings held on day 1, said to be held (and how late the client came) on day 5."""
+    meetings = [
+        {
+            "interaction_id": f"M{i}",
+            "account_id": "A",
+            "at": BEGIN + DAY + i,
+            "kind": "meeting",
+            "actor": "us",
+            "scheduled_start": BEGIN + DAY + i,
+            "outcome": "held",
+            "resolved_at": BEGIN + 5 * DAY,
+        }
+        for i in range(5)
+    ]
+    world = {"interactions": meetings, "accounts": [], "contacts": [], "deals": [], "stage_reviews": []}
+    unsettled = world | {"interactions": [_without(row, "outcome", "resolved_at") for row in meetings]}
+    settled_at_once = world | {"interactions": [_without(row, "resolved_at") for row in meetings]}
+    before, after = [BEGIN + 3 * DAY], [BEGIN + 5 * DAY]
+    assert not differences(matrix_at(world, before), matrix_at(unsettled, before))
+    assert not differences(matrix_at(world, after), matrix_at(settled_at_once, after))
+    assert differences(matrix_at(world, after), matrix_at(unsettled, after))
+
+
+def _without(row: dict[str, object], *columns: str) -> dict[str, object]:
+    return {column: value for column, value in row.items() if column not in columns}

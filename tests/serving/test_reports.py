@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from features.histories.tables import Dataset
 from serving import reports
-from serving.portfolio import Portfolio, Profile
-from serving.reports import MEANINGS, REASONS, day, page, render
+from serving.portfolio import Learned, Portfolio, Profile
+from serving.reports import LEARNED_LATER, MEANINGS, REASONS, day, page, render
 from tests.serving.clients import AS_OF, DAY
 
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>\" onload=\"alert(2)"
@@ -102,6 +102,12 @@ def test_simulated_data_and_old_records_are_said(portfolio: Portfolio) -> None:
     assert "Simulated data" in told
     assert "The records end 40 days before it" in told
     assert "Left out: 1 account of which" in told
+
+
+def test_a_model_that_has_seen_the_future_says_so(portfolio: Portfolio) -> None:
+    assert LEARNED_LATER not in page(portfolio)["notes"]
+    later = replace(portfolio, learned=Learned((AS_OF - 900 * DAY, AS_OF + 2 * DAY), simulated=False))
+    assert LEARNED_LATER in page(later)["notes"]
 
 
 def test_a_portfolio_without_anyone_to_score_has_a_page(portfolio: Portfolio) -> None:

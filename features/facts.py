@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.histories.log import Array
+from features.histories.log import NEVER, Array, Log
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,17 @@ class Facts:
     value: Array
     known: Array | None = None
     until: Array | None = None
+
+    @property
+    def simple(self) -> bool:
+        """Whether every fact is known when it becomes true and holds for ever."""
+        known, until = self.known, self.until
+        return known is None or until is None or bool(((known <= self.at) & (until == NEVER)).all())
+
+    @property
+    def segment(self) -> Array:
+        """int64: the segment of each fact."""
+        return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
 
 
 def facts(
@@ -51,3 +62,9 @@ def facts(
         until = None if until is None else until[order]
     start = np.searchsorted(segment, np.arange(segments + 1))
     return Facts(start, at, values, known, until)
+
+
+def settled(log: Log, rows: Array) -> Array:
+    """int64: when the outcome of each of the rows came about; where that is not told, when it was known."""
+    resolved = log["resolved_at"][rows]
+    return np.where(resolved == NEVER, log["outcome_known"][rows], resolved)

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from features import settings
 from features.facts import Facts
-from features.frame import PLACE, FactFunction, Frame
+from features.frame import PLACE, SPANS, FactFunction, Frame
 from features.histories.log import DAY, Array
 from features.indicators import Better, Figure, Indicator, Mark, Signal
+
+_LONGER = np.array([settings.LONGER_WINDOW[1]], dtype=np.int64)
 
 WindowedCompute = Callable[[Frame], Figure]
 """Computes a figure over every window of ``settings.WINDOWS``: value and evidence are (windows, rows)."""
@@ -56,6 +59,7 @@ def single(
     low: float = 0.0,
     high: float = float("inf"),
     context: bool = False,
+    portfolio: bool = False,
 ) -> Indicator:
     """One indicator as of t."""
     return Indicator(
@@ -74,6 +78,7 @@ def single(
         high=high,
         compute=compute,
         context=context,
+        portfolio=portfolio,
     )
 
 
@@ -171,14 +176,16 @@ def mean(
     scale: float,
     better: Better | None = None,
     mark: Mark | None = None,
+    low: float = 0.0,
+    high: float = float("inf"),
 ) -> Iterator[Indicator]:
-    """Mean of facts, in units of 1 / scale."""
+    """Mean of facts, in units of 1 / scale; ``low`` and ``high`` are what it can be."""
 
     def compute(frame: Frame) -> Figure:
         sums = frame.sums(make)
         return known(ratio(sums.total, sums.count * scale), sums.count, settings.MINIMUM_OBSERVATIONS)
 
-    return windowed(signal, text, compute, better=better, mark=mark)
+    return windowed(signal, text, compute, better=better, mark=mark, low=low, high=high)
 
 
 def median(
@@ -224,6 +231,71 @@ def rate(
         evidence_unit="observed days",
         trend="log ratio",
     )
+
+
+def records(frame: Frame, kinds: tuple[str, ...]) -> bool:
+    """Whether the data set declares to record all of these kinds of interaction."""
+    declared = frame.history.dataset.records
+    return declared is not None and set(kinds) <= declared
+
+
+def none_means_zero(frame: Frame, kinds: tuple[str, ...]) -> Array:
+    """bool (rows,): whether none seen of these kinds means that there was none: recorded, and for a year or more."""
+    long_enough = frame.observed_seconds()[PLACE["all"]] >= settings.ZERO_IS_A_FACT_AFTER
+    return np.asarray(long_enough & records(frame, kinds))
+
+
+def event_rate(
+    signal: Signal,
+    text: Text,
+    make: FactFunction,
+    *,
+    kinds: tuple[str, ...],
+    better: Better | None = None,
+    mark: Mark | None = None,
+    untold: FactFunction | None = None,
+    answered_by: FactFunction | None = None,
+    longer: bool = False,
+) -> Iterator[Indicator]:
+    """Events per year, of kinds that a data set may or may not record.
+
+    None seen is zero only where the data set declares to record all of ``kinds`` and the account has been observed for
+    a year; otherwise it is unknown. What was seen counts once ``MINIMUM_OBSERVED_DAYS`` are observed. ``untold`` are
+    events of which it is not known whether they count: none seen is no zero beside one of them. Events that are our own
+    doing count at most ``OUR_CONDUCT_PER_CLIENT_TOUCH`` for each fact of ``answered_by`` in the window. ``longer``:
+    also over ``settings.LONGER_WINDOW``, for what is rare.
+    """
+
+    def over(spans: Array, frame: Frame) -> Figure:
+        days = frame.observed_seconds(spans) / DAY
+        count = frame.sums(make, spans).count
+        if answered_by is not None:
+            count = np.minimum(count, settings.OUR_CONDUCT_PER_CLIENT_TOUCH * frame.sums(answered_by, spans).count)
+        zero_is_a_fact = none_means_zero(frame, kinds)
+        if untold is not None:
+            zero_is_a_fact = zero_is_a_fact & (frame.sums(untold, spans).count == 0)
+        told = (days >= settings.MINIMUM_OBSERVED_DAYS) & ((count > 0) | zero_is_a_fact)
+        return Figure(np.where(told, ratio(count * 365.0, days), np.nan), days.astype(np.int64))
+
+    def over_longer(frame: Frame) -> Figure:
+        figure = over(_LONGER, frame)
+        return Figure(figure.value[0], figure.evidence[0])
+
+    minimum, unit = settings.MINIMUM_OBSERVED_DAYS, "observed days"
+    yield from windowed(
+        signal, text, partial(over, SPANS), better=better, mark=mark, minimum=minimum, evidence_unit=unit
+    )
+    if longer:
+        yield single(
+            signal,
+            text,
+            over_longer,
+            window=settings.LONGER_WINDOW[0],
+            better=better,
+            mark=mark,
+            minimum=minimum,
+            evidence_unit=unit,
+        )
 
 
 def since(signal: Signal, name: str, what: str, make: FactFunction, better: Better | None = None) -> Indicator:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,6 +14,8 @@ from features import settings, windows
 from features.facts import Facts
 from features.histories.history import History
 from features.histories.log import DAY, Array
+from features.histories.visibility import as_known
+from features.portfolio import Portfolio
 
 Made = TypeVar("Made")
 
@@ -51,10 +55,11 @@ class Frame:
     Facts and figures are remembered, so that indicators can be small definitions that name what they need.
     """
 
-    def __init__(self, history: History, segment: Array, as_of: Array) -> None:
+    def __init__(self, history: History, segment: Array, as_of: Array, portfolio: Portfolio | None = None) -> None:
         self.history = history
         self.segment = segment
         self.as_of = as_of
+        self.portfolio = portfolio
         self._made: dict[Hashable, Any] = {}
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
@@ -72,17 +77,17 @@ class Frame:
         """The facts that ``make`` reads off the history."""
         return self.once((make, "facts"), lambda: make(self))
 
-    def sums(self, make: FactFunction) -> Sums:
-        """Count, sum and last of facts in every window."""
+    def sums(self, make: FactFunction, spans: Array = SPANS) -> Sums:
+        """Count, sum and last of facts in every window, or in windows of other ``spans``."""
 
         def compute() -> Sums:
             one = self.facts(make)
-            if one.known is None or one.until is None:
-                return Sums(*windows.sums(one.start, one.at, one.value, self.segment, self.as_of, SPANS))
+            if one.known is None or one.until is None or one.simple:
+                return Sums(*windows.sums(one.start, one.at, one.value, self.segment, self.as_of, spans))
             held = windows.held_sums
-            return Sums(*held(one.start, one.at, one.value, one.known, one.until, self.segment, self.as_of, SPANS))
+            return Sums(*held(one.start, one.at, one.value, one.known, one.until, self.segment, self.as_of, spans))
 
-        return self.once((make, "sums"), compute)
+        return self.once((make, "sums", spans.tobytes()), compute)
 
     def medians(self, make: FactFunction, window: str | None = None) -> Medians:
         """Median of facts in every window, or in one."""
@@ -90,7 +95,10 @@ class Frame:
 
         def compute() -> Medians:
             one = self.facts(make)
-            return Medians(*windows.medians(one.start, one.at, one.value, self.segment, self.as_of, spans))
+            if one.known is None or one.until is None or one.simple:
+                return Medians(*windows.medians(one.start, one.at, one.value, self.segment, self.as_of, spans))
+            held = windows.held_medians
+            return Medians(*held(one.start, one.at, one.value, one.known, one.until, self.segment, self.as_of, spans))
 
         return self.once((make, "medians", window), compute)
 
@@ -103,7 +111,7 @@ class Frame:
 
         return self.once((make, "tallies"), compute)
 
-    def observed_seconds(self) -> Array:
+    def observed_seconds(self, spans: Array = SPANS) -> Array:
         """int64 (windows, rows): how long the account was observed inside each window.
 
         Observation begins with the account's first event, or where the data set says it does if that is later.
@@ -115,13 +123,45 @@ class Frame:
             if declared is not None:
                 begin = np.maximum(begin, declared)
             since = np.maximum(self.as_of - begin[self.segment], 0)
-            return np.asarray(np.minimum(since[None, :], SPANS[:, None]))
+            return np.asarray(np.minimum(since[None, :], spans[:, None]))
 
-        return self.once("observed_seconds", compute)
+        return self.once(("observed_seconds", spans.tobytes()), compute)
 
     def days_since(self, moment: Array) -> Array:
         """float64 (rows,): days from a moment to as_of; NaN where the moment lies before all time (none)."""
         return np.asarray(np.where(moment < -(1 << 49), np.nan, (self.as_of - moment) / DAY))
+
+
+ACCOUNTS_AT_ONCE = 1024
+"""Accounts worked on together: enough to make numpy's overhead small, few enough to stay in the caches."""
+
+
+def in_parts(
+    history: History,
+    segment: Array,
+    as_of: Array,
+    portfolio: Portfolio | None,
+    work: Callable[[Frame, slice], Made],
+) -> list[Made]:
+    """Do some work on frames over what was known at each row, part by part of the accounts, on all cores.
+
+    ``segment`` int (rows,) and ``as_of`` int64 (rows,), sorted by both; ``work`` is told which rows its frame has.
+    Memory stays flat as accounts grow, and what is computed does not depend on how they are cut.
+    """
+
+    def one(first: int) -> Made:
+        last = min(first + ACCOUNTS_AT_ONCE, history.segments)
+        begin, end = (int(place) for place in np.searchsorted(segment, (first, last)))
+        known, own_segment = as_known(history.part(first, last), segment[begin:end] - first, as_of[begin:end])
+        return work(Frame(known, own_segment, as_of[begin:end], portfolio), slice(begin, end))
+
+    # The first part alone makes the columns that all share; the others then go on all cores (the loops free the lock).
+    firsts = range(0, max(history.segments, 1), ACCOUNTS_AT_ONCE)
+    done = [one(0)]
+    if len(firsts) > 1:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            done += pool.map(one, firsts[1:])
+    return done
 
 
 def first_event(history: History) -> Array:

@@ -81,6 +81,7 @@ class Indicator:
 
     ``better`` "up" and "down" become monotone constraints of the risk model; "band" and "U" and None do not.
     ``context`` marks facts that every risk depends on, shown as facts and never as a merit (L5).
+    ``portfolio`` marks those that compare the account with all others, as of the latest month start.
     ``minimum`` is the least evidence (in ``evidence_unit``) below which the figure is unknown.
     """
 
@@ -99,6 +100,7 @@ class Indicator:
     high: float
     compute: Callable[[Frame], Figure]
     context: bool = False
+    portfolio: bool = False
 
     @property
     def constraint(self) -> int:
@@ -130,6 +132,14 @@ class Registry:
             if indicator.signal.id not in self.signals:
                 raise ValueError(f"indicator {indicator.column} names an unregistered signal")
             self.indicators[indicator.column] = indicator
+
+    def in_order(self) -> tuple[Indicator, ...]:
+        """All indicators in the order of the documents: gauntlet, depth, life cycle, warmth, pillars."""
+        return tuple(sorted(self.indicators.values(), key=lambda one: _place(one.signal.id)))
+
+
+def _place(signal: str) -> tuple[int, str]:
+    return "GDLWP".index(signal[0]), signal[1:]
 
 
 REGISTRY = Registry()

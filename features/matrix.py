@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,15 +12,12 @@ import numpy as np
 
 import features.signals  # noqa: F401  (registers every indicator)
 from features import settings
-from features.frame import Frame
+from features.frame import Frame, in_parts
 from features.histories.history import History
 from features.histories.log import DAY, NEVER, Array
-from features.histories.visibility import as_known
 from features.indicators import REGISTRY, Indicator
+from features.portfolio import Portfolio
 from features.standing import Standing, standing
-
-ACCOUNTS_AT_ONCE = 1024
-"""Accounts worked on together: enough to make numpy's overhead small, few enough to stay in the caches."""
 
 
 @dataclass(frozen=True)
@@ -83,43 +78,34 @@ class Matrix:
         )
 
 
-def build_matrix(history: History, rows: Rows, evidence: bool = False) -> Matrix:
+def build_matrix(history: History, rows: Rows, evidence: bool = False, portfolio: Portfolio | None = None) -> Matrix:
     """Fill every registered indicator for the rows, each with what was known at its as_of and nothing else.
 
-    ``history`` must have one segment per account (as read, or a part). Accounts are worked on in parts, so memory
-    beyond the result stays flat; the result does not depend on how they are cut.
+    ``portfolio`` (``measuring.measure_portfolio``) is what accounts are compared with; without it those columns are
+    unknown. ``history`` must have one segment per account (as read, or a part). Accounts are worked on in parts, so
+    memory beyond the result stays flat; the result does not depend on how they are cut.
     """
-    indicators = tuple(REGISTRY.indicators.values())
+    indicators = REGISTRY.in_order()
     values = np.empty((len(indicators), len(rows)))
     counts = np.empty((len(indicators), len(rows)), dtype=np.int64) if evidence else None
-    place = np.searchsorted(history.owner, rows.account)
 
-    def fill(first: int) -> Standing:
-        last = min(first + ACCOUNTS_AT_ONCE, history.segments)
-        begin, end = np.searchsorted(place, (first, last))
-        known, segment = as_known(history.part(first, last), place[begin:end] - first, rows.as_of[begin:end])
-        frame = Frame(known, segment, rows.as_of[begin:end])
+    def fill(frame: Frame, filled: slice) -> Standing:
         for column, indicator in enumerate(indicators):
             figure = indicator.compute(frame)
-            values[column, begin:end] = figure.value
+            values[column, filled] = figure.value
             if counts is not None:
-                counts[column, begin:end] = figure.evidence
+                counts[column, filled] = figure.evidence
         return standing(frame)
 
-    # The first part alone makes the columns that all share; the others then go on all cores (the loops free the lock).
-    firsts = range(0, max(history.segments, 1), ACCOUNTS_AT_ONCE)
-    parts = [fill(0)]
-    if len(firsts) > 1:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            parts += pool.map(fill, firsts[1:])
-    whole = Standing(*(np.concatenate(one) for one in zip(*(vars(part).values() for part in parts), strict=True)))
+    segment = np.searchsorted(history.owner, rows.account)
+    parts = in_parts(history, segment, rows.as_of, portfolio, fill)
     return Matrix(
         history.accounts,
         rows,
         indicators,
         values.T,
         None if counts is None else counts.T,
-        whole,
+        Standing.joined(parts),
         fingerprint(),
     )
 
@@ -129,7 +115,7 @@ def fingerprint() -> str:
     """SHA-256 (hex) over what defines the columns: names, formulas, units, directions, marks, evidence, settings."""
     columns = [
         (one.column, one.formula, one.unit, one.better, str(one.mark), one.minimum, one.evidence_unit, one.context)
-        for one in REGISTRY.indicators.values()
+        for one in REGISTRY.in_order()
     ]
     chosen = {name: value for name, value in vars(settings).items() if name.isupper() and name != "DAY"}
     return hashlib.sha256(json.dumps([columns, chosen], sort_keys=True).encode()).hexdigest()

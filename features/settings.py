@@ -58,3 +58,153 @@ LAPSE_AFTER = 60 * DAY
 
 GAP_FLOOR = 1 * DAY
 """The least usual gap that silence is compared with, so that a burst of mails does not make an afternoon look long."""
+
+ZERO_IS_A_FACT_AFTER = 365 * DAY
+"""None of a recorded kind seen counts as zero once an account was observed this long; before that it is unknown."""
+
+# The signals of a deep relationship (D)
+
+REMEMBERED_AFTER = 60 * DAY
+"""A request for help after so long without a touch of the client shows that we were remembered."""
+
+ADVICE_DECIDED_AFTER = 90 * DAY
+"""A recommendation that was not acted upon within this time counts as not taken, until it is acted upon after all."""
+
+THANKED_WITHIN = 14 * DAY
+"""We owe thanks for a referral within this time."""
+
+FORGIVEN_OVER = 90 * DAY
+FORGIVEN_AT = 0.8
+"""A mistake is forgiven if the client's touches over this time after it reach this share of those as long before."""
+
+COMPLEX_FROM = 4
+"""A brief of this level or more is complex."""
+
+FEEDBACK_WITHIN = 30 * DAY
+"""Feedback on a delivery, or on our asking for it, counts if it comes within this time."""
+
+LAST_MINUTE = 1 * DAY
+"""A cancellation this short before the start, or later, came at the last minute."""
+
+# Openness, advocacy and reach (G4 to G7), and each contact's own baseline (G1b, G1c)
+
+SENIOR_FROM = 4
+"""A contact of this seniority or more is senior: directors and executives."""
+
+QUARTER = 365 * DAY // 4
+CONTINUING_QUARTERS = 8
+"""Endorsements go on where they fall into several of this many quarters (of a year of 365 days) before t."""
+
+BASELINE_REPLIES = 5
+"""So many earlier replies of a contact show what is usual for that person."""
+
+DELAY_FLOOR = DAY // 24
+"""Against what is usual, quicker answers than this all count as taking this long: seconds and minutes are no signal."""
+
+WORKDAY_BEGINS = 9 * DAY // 24
+WORKDAY_ENDS = 17 * DAY // 24
+WORKDAYS = 5
+"""A contact works between these times of its own day, on this many days of the week from Monday on."""
+
+# Our conduct over the life of the relationship (L1 to L6, W1c to W4) and what makes it last (P1 to P3)
+
+NEGLECT_HALF_LIFE = 60 * DAY
+"""A small failure of ours weighs half as much after this long."""
+
+LATE_ANSWER_AFTER = 3 * DAY
+"""An answer of ours that takes longer than this (long enough for a weekend) is late, a small failure."""
+
+STAGNATION_AFTER = 180 * DAY
+"""No review meeting held for this long, and none ahead, is stagnation."""
+
+ATTENTION_OVER = 90 * DAY
+"""Our touches of this long after a win are set against those of as long before."""
+
+COLD_AFTER_WIN = 90 * DAY
+"""The relationship is still cold this long after the first win."""
+
+FOLLOWED_UP_WITHIN = 7 * DAY
+"""A held meeting is followed up if we send an article or research within this time."""
+
+SERVICE_MONTHS = 12
+"""The evenness of our service is that of so many months, each a twelfth of a year of 365 days."""
+
+FAST_ENOUGH = DAY // 24
+"""Against other months, quicker answers than this all count as taking this long."""
+
+PROMPT_WITHIN = 1 * DAY
+"""An answer of ours within this time is prompt."""
+
+SLIP_RECENT = 90 * DAY
+SLIP_BEFORE = 365 * DAY
+"""Our service over the recent time is set against that over the time before it."""
+
+RESENTMENT_WITHIN = 180 * DAY
+"""Feedback this long after a signature tells whether the client resents what it signed."""
+
+POORLY_RATED = 4
+"""Feedback with this rating or less is bad."""
+
+MINIMUM_DEALS = 2
+"""Least number of won deals, or of agreements that cost one side something, behind a share of them: they are few."""
+
+# The portfolio as a whole (W5, P4)
+
+ENOUGH_ACCOUNTS = 10
+"""Least number of accounts with revenue before an account is compared with the portfolio."""
+
+MINUTES_OF_A_MESSAGE = 5
+"""What a message of ours counts as effort."""
+
+UNHURRIED_FROM = 0.5
+"""A deal that closes in less than this part of the usual time was closed in haste."""
+
+VITAL_SHARE = 0.8
+"""The vital few are those that together bring this share of the income (documented: a fifth brings it)."""
+
+# The scorecards and warmth, and what our own conduct needs to count
+
+LONGER_WINDOW = ("730d", 730 * DAY)
+"""The steps 5 to 7 of the gauntlet are judged over this window: who vouches for us does so once in a while."""
+
+HASTY_WITHIN = 7 * DAY
+"""Selling sooner than this after the first touch is haste."""
+
+TWO_THIRDS = (2, 3)
+"""The whole of a scorecard holds when this part of the known weight, or of the known marks, does: whole numbers."""
+
+DEPTH_WEIGHTS: dict[str, int] = {"D1": 1, "D2": 2, "D3": 1, "D4": 2, "D5": 1, "D6": 1, "D7": 2, "D8": 1}
+"""What each signal of depth weighs: taking advice more than asking for it; D4 and D7 are sure signs (documented)."""
+
+DEPTH_SIGNALS_NEEDED = 4
+"""So many of the eight signals must be known before the whole is called deep or shallow."""
+
+WARMTH_WEIGHTS: dict[str, int] = {
+    "W1a": 10,
+    "W1b": 12,
+    "W1c": 4,
+    "W2a": 6,
+    "W2b": 4,
+    "W3b": 7,
+    "W4": 7,
+    "G1a": 6,
+    "G1b": 4,
+    "G1c": 3,
+    "G1d": 5,
+    "G4a": 4,
+    "G4d": 4,
+    "D1a": 8,
+    "D8a": 4,
+    "D8b": 2,
+    "D8c": 2,
+    "D8d": 2,
+    "D8e": 4,
+    "D8f": 2,
+}
+"""What each component of warmth weighs: our own conduct one half, the client's the other."""
+
+WARMTH_COMPONENTS_NEEDED = 6
+"""Warmth is unknown below so many known components."""
+
+WARMTH_BAND = (55, 85)
+"""The happy medium: clients need not become friends."""

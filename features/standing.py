@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 
 from features.facts import Facts, facts
 from features.frame import PLACE, Frame
+from features.histories.attributes import attribute
 from features.histories.conversations import CLIENT, Conversations, conversations
 from features.histories.history import History, code
 from features.histories.log import DAY, NEVER, Array
@@ -16,7 +18,6 @@ from features.histories.tables import INTERACTIONS
 from features.signals.contracts import contracts
 
 (_ORDER,) = code(INTERACTIONS, "kind", "order")
-_ABSENT = -(1 << 49)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Standing:
     def take(self, index: Array) -> Standing:
         """The rows at ``index``."""
         return Standing(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Standing]) -> Standing:
+        """The standing of all rows, from those of parts one after the other."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
 def own_acts(frame: Frame) -> Facts:
@@ -109,12 +115,4 @@ def standing(frame: Frame) -> Standing:
 
 def potential(frame: Frame) -> Array:
     """float64 (rows,): the potential of each account as of t, by the latest row valid then; NaN if unknown."""
-    log = frame.history.attributes
-    since = np.where(log["valid_from"] == NEVER, _ABSENT, log["valid_from"])
-    versions = facts(frame.history.segments, log.segment, since, np.arange(len(log)))
-    found = np.full(len(frame.as_of), np.nan)
-    key = np.repeat(np.arange(frame.history.segments), np.diff(versions.start)) * (1 << 51) + versions.at
-    place = np.searchsorted(key, frame.segment * (1 << 51) + frame.as_of, side="right") - 1
-    held = (place >= versions.start[frame.segment]) & (place >= 0)
-    found[held] = log["potential"][versions.value[place[held]]]
-    return found
+    return attribute(frame.history.attributes, "potential", frame.segment, frame.as_of)

@@ -163,3 +163,77 @@ def covered(start: Array, begin: Array, end: Array, segment: Array, as_of: Array
                     seconds[w, r] += to - from_
                     reached = to
     return seconds
+
+
+@compiled
+def held_medians(
+    start: Array, at: Array, value: Array, known: Array, until: Array, segment: Array, as_of: Array, spans: Array
+) -> Any:
+    """As ``medians``, for facts that hold from ``known`` until before ``until``; for the few measures that need it."""
+    rows, windows = len(segment), len(spans)
+    count = np.zeros((windows, rows), np.int64)
+    middle = np.full((windows, rows), np.nan)
+    for r in range(rows):
+        s, t = segment[r], as_of[r]
+        for w in range(windows):
+            held = np.empty(start[s + 1] - start[s], np.int64)
+            size = 0
+            for f in range(start[s], start[s + 1]):
+                if t - spans[w] < at[f] <= t and known[f] <= t < until[f]:
+                    held[size] = value[f]
+                    size += 1
+            count[w, r] = size
+            if size > 0:
+                middle[w, r] = np.median(held[:size])
+    return count, middle
+
+
+@compiled
+def highest(start: Array, at: Array, value: Array, known: Array, segment: Array, as_of: Array, spans: Array) -> Any:
+    """Count and greatest value (0 if none; values are at least 0) of the facts known by t, both int64 (spans, rows)."""
+    rows, windows = len(segment), len(spans)
+    count = np.zeros((windows, rows), np.int64)
+    most = np.zeros((windows, rows), np.int64)
+    for r in range(rows):
+        s, t = segment[r], as_of[r]
+        for f in range(start[s], start[s + 1]):
+            if at[f] > t:
+                break
+            if known[f] <= t:
+                for w in range(windows):
+                    if at[f] > t - spans[w]:
+                        count[w, r] += 1
+                        most[w, r] = max(most[w, r], value[f])
+    return count, most
+
+
+@compiled
+def crowds(start: Array, at: Array, value: Array, segment: Array, as_of: Array, spans: Array, classes: int) -> Any:
+    """How many facts, of how many different classes, and how many of the commonest one; each int64 (spans, rows).
+
+    Values are the classes 0 to ``classes`` - 1; unlike ``tallies`` this keeps no count of each, so there may be many.
+    """
+    rows, windows = len(segment), len(spans)
+    count = np.zeros((windows, rows), np.int64)
+    distinct = np.zeros((windows, rows), np.int64)
+    largest = np.zeros((windows, rows), np.int64)
+    for w in range(windows):
+        running = np.zeros(classes, np.int64)
+        current, low, high, different = -1, 0, 0, 0
+        for r in range(rows):
+            s, t = segment[r], as_of[r]
+            if s != current:
+                current, low, high, different = s, start[s], start[s], 0
+                running[:] = 0
+            while high < start[s + 1] and at[high] <= t:
+                running[value[high]] += 1
+                different += running[value[high]] == 1
+                high += 1
+            while low < high and at[low] <= t - spans[w]:
+                running[value[low]] -= 1
+                different -= running[value[low]] == 0
+                low += 1
+            count[w, r] = high - low
+            distinct[w, r] = different
+            largest[w, r] = running.max() if classes else 0
+    return count, distinct, largest

@@ -11,7 +11,9 @@ Definitions (indicators.md, vocabulary):
   of the other side in the same thread, else by the first touch of the contact on any channel (one that belongs to
   another thread awaiting an answer excepted), within 30 days of the run's last touch.
 - An *outreach* is a run of ours that opens or reopens a conversation; its first attempt succeeds if it is answered
-  before we try again, and fails at the second attempt or when 30 days end.
+  before we try again, and fails at the second attempt or when 30 days end. Trying on and on does not keep a
+  conversation open for us: once 30 days have passed since the first touch of an unanswered run, our next one reopens it
+  and begins a new run. So we cannot hide that nobody answers by never stopping.
 - A call that was answered is its own answer; a missed call and a voicemail are attempts.
 """
 
@@ -78,7 +80,8 @@ class Answers:
 
     ``segment`` int32, ``at`` int64 when it was decided, ``value``: for attempts and our answers 1 or 0, for replies the
     delay in seconds from the run's first touch; ``nudged`` whether the run had more than one touch; ``ratio`` the words
-    of the reply to those of the run's first touch as 1000 × log2 (NO_WORDS where unknown).
+    of the reply to those of the run's first touch as 1000 × log2 (NO_WORDS where unknown); ``began`` and ``touch``
+    the places among the touches of the run's first one and of the one that answered (-1 where none did).
     """
 
     segment: Array
@@ -86,6 +89,8 @@ class Answers:
     value: Array
     nudged: Array
     ratio: Array
+    began: Array
+    touch: Array
 
 
 @dataclass(frozen=True)
@@ -142,17 +147,21 @@ def _dense(codes: Array) -> Array:
 
 
 # The columns of a run that awaits an answer.
-_SIDE, _KEY, _THREAD, _CONTACT, _FIRST, _LAST, _WORDS, _COUNT, _PENDING = range(9)
+_SIDE, _KEY, _THREAD, _CONTACT, _BEGAN, _FIRST, _LAST, _WORDS, _COUNT, _PENDING = range(10)
 _FAR = -(1 << 50)
 
 
 @compiled
-def _emit(table: Array, count: int, segment: int, at: int, value: int, nudged: int, ratio: int) -> int:
+def _emit(
+    table: Array, count: int, segment: int, at: int, value: int, nudged: int, ratio: int, began: int, touch: int
+) -> int:
     table[count, 0] = segment
     table[count, 1] = at
     table[count, 2] = value
     table[count, 3] = nudged
     table[count, 4] = ratio
+    table[count, 5] = began
+    table[count, 6] = touch
     return count + 1
 
 
@@ -182,8 +191,8 @@ def _link(
     n = len(at)
     opens, first, prompted = np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
     # Each touch begins at most one run and each run is decided once, so n entries are enough for every table.
-    attempts, replies = np.empty((n, 5), np.int64), np.empty((n, 5), np.int64)
-    handled, our_replies = np.empty((n, 5), np.int64), np.empty((n, 5), np.int64)
+    attempts, replies = np.empty((n, 7), np.int64), np.empty((n, 7), np.int64)
+    handled, our_replies = np.empty((n, 7), np.int64), np.empty((n, 7), np.int64)
     n_attempts = n_replies = n_handled = n_our = 0
 
     # A conversation's key is its thread, else (after all threads) its contact, else the account's own lane.
@@ -196,7 +205,7 @@ def _link(
     last_us = np.empty(threads + contacts + 1, np.int64)
     touched_in = np.full(contacts + 1, -1, np.int64)
     touched = np.empty(contacts + 1, np.int64)
-    run = np.empty((n + 1, 9), np.int64)
+    run = np.empty((n + 1, 10), np.int64)
 
     for s in range(len(start) - 1):
         runs = 0
@@ -209,18 +218,24 @@ def _link(
             # 1. What ran out before this touch.
             kept = 0
             for r in range(runs):
-                if run[r, _PENDING] and run[r, _FIRST] + within < t:
+                ends = run[r, _FIRST] + within
+                if run[r, _PENDING] and ends < t:
                     run[r, _PENDING] = 0
                     if run[r, _SIDE] == US:
-                        n_attempts = _emit(attempts, n_attempts, s, run[r, _FIRST] + within, 0, 0, 0)
+                        n_attempts = _emit(attempts, n_attempts, s, ends, 0, 0, 0, run[r, _BEGAN], -1)
                     else:
-                        n_handled = _emit(handled, n_handled, s, run[r, _FIRST] + within, 0, 0, 0)
+                        n_handled = _emit(handled, n_handled, s, ends, 0, 0, 0, run[r, _BEGAN], -1)
                 if run[r, _LAST] + within >= t:
                     run[kept] = run[r]
                     kept += 1
             runs = kept
 
             # 2. Was the client prompted, and does this open a conversation?
+            own = -1
+            for r in range(runs):
+                if run[r, _SIDE] == side[i] and run[r, _KEY] == key:
+                    own = r
+            again = own >= 0 and side[i] == US and run[own, _FIRST] + after_us < t
             recently = touched[lane] if touched_in[lane] == s else _FAR
             if touched_in[contacts] == s:
                 recently = max(recently, touched[contacts])
@@ -228,7 +243,7 @@ def _link(
             if conversation_of[key] != s:
                 conversation_of[key] = s
                 last_client[key] = last_us[key] = _FAR
-            opens[i] = last_client[key] + after_client < t and last_us[key] + after_us < t
+            opens[i] = last_client[key] + after_client < t and (last_us[key] + after_us < t or again)
             if opens[i]:
                 first[i] = begun == 0
                 begun += 1
@@ -240,20 +255,17 @@ def _link(
 
             # 3. The run of this side goes on or begins.
             if side[i] != BOTH:
-                own = -1
-                for r in range(runs):
-                    if run[r, _SIDE] == side[i] and run[r, _KEY] == key:
-                        own = r
-                if own < 0:
-                    own = runs
-                    runs += 1
+                if own >= 0 and side[i] == US and run[own, _PENDING]:
+                    run[own, _PENDING] = 0
+                    n_attempts = _emit(attempts, n_attempts, s, t, 0, 0, 0, run[own, _BEGAN], -1)
+                if own < 0 or again:
+                    if own < 0:
+                        own = runs
+                        runs += 1
                     run[own, _SIDE], run[own, _KEY] = side[i], key
                     run[own, _THREAD], run[own, _CONTACT] = thread[i], contact[i]
-                    run[own, _FIRST], run[own, _WORDS], run[own, _COUNT] = t, words[i], 0
+                    run[own, _BEGAN], run[own, _FIRST], run[own, _WORDS], run[own, _COUNT] = i, t, words[i], 0
                     run[own, _PENDING] = 1 if side[i] == CLIENT or opens[i] else 0
-                elif side[i] == US and run[own, _PENDING]:
-                    run[own, _PENDING] = 0
-                    n_attempts = _emit(attempts, n_attempts, s, t, 0, 0, 0)
                 run[own, _LAST] = t
                 run[own, _COUNT] += 1
 
@@ -278,21 +290,22 @@ def _link(
                         ratio = NO_WORDS
                         if words[i] > 0 and run[r, _WORDS] > 0 and not answered[i]:
                             ratio = round(1000 * math.log2(words[i] / run[r, _WORDS]))
-                        n_replies = _emit(replies, n_replies, s, t, delay, nudged, ratio)
+                        n_replies = _emit(replies, n_replies, s, t, delay, nudged, ratio, run[r, _BEGAN], i)
                         if run[r, _PENDING]:
-                            n_attempts = _emit(attempts, n_attempts, s, t, 1, 0, 0)
+                            n_attempts = _emit(attempts, n_attempts, s, t, 1, 0, 0, run[r, _BEGAN], i)
                     elif run[r, _PENDING]:
-                        n_handled = _emit(handled, n_handled, s, t, 1, 0, 0)
-                        n_our = _emit(our_replies, n_our, s, t, delay, nudged, 0)
+                        n_handled = _emit(handled, n_handled, s, t, 1, 0, 0, run[r, _BEGAN], i)
+                        n_our = _emit(our_replies, n_our, s, t, delay, nudged, 0, run[r, _BEGAN], i)
                 runs = kept
 
         # 5. What still waits when the log ends is decided when its 30 days end.
         for r in range(runs):
             if run[r, _PENDING]:
+                ends = run[r, _FIRST] + within
                 if run[r, _SIDE] == US:
-                    n_attempts = _emit(attempts, n_attempts, s, run[r, _FIRST] + within, 0, 0, 0)
+                    n_attempts = _emit(attempts, n_attempts, s, ends, 0, 0, 0, run[r, _BEGAN], -1)
                 else:
-                    n_handled = _emit(handled, n_handled, s, run[r, _FIRST] + within, 0, 0, 0)
+                    n_handled = _emit(handled, n_handled, s, ends, 0, 0, 0, run[r, _BEGAN], -1)
 
     return (
         opens,

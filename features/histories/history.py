@@ -8,8 +8,8 @@ Rows keep both kinds of time: when things happened (``at``) and from when they m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -38,12 +38,21 @@ _MISSING: dict[str, Any] = {
     "category": np.int8(-1),
     "id": np.int32(-1),
 }
-"""The value that stands for "not given", by column type; free text is not kept."""
+"""The value that stands for "not given", by column type."""
+
+CODED_TEXT = ("time_zone", "topic", "interests", "lost_to")
+"""Free text that is kept, as codes like an id's; ``History.names`` holds the texts. Other free text is not kept."""
+
+_SAME_CODES = {"related_contact_id": "contact_id"}
+"""Columns whose ids are those of another table's column: both get the same codes."""
 
 TIME_OF = {"interactions": "at", "deals": "opened_at", "stage_reviews": "at"}
 """The column that says when a row's event happened (accounts and contacts hold since ``valid_from`` instead)."""
 
 _OUTCOME_AT = {"interactions": "resolved_at", "deals": "closed_at"}
+
+_NAMES = {"about_id": "interaction_id"}
+"""Columns whose ids are those of another column of their table: both get the same codes."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,8 @@ class History:
     """The tables of some accounts as arrays; every log has one segment per entry of ``owner``.
 
     ``accounts`` holds the account ids by code, ``owner`` int32 (segments,) each segment's account: a history as read
-    has one segment per account; ``visibility.as_known`` adds one for each moment that needs its own.
+    has one segment per account; ``visibility.as_known`` adds one for each moment that needs its own. ``names`` holds
+    the texts of each column of ``CODED_TEXT`` by code.
     """
 
     accounts: Sequence[str]
@@ -62,6 +72,7 @@ class History:
     attributes: Log
     reviews: Log
     dataset: Dataset
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def from_tables(cls, tables: Tables) -> History:
@@ -69,14 +80,28 @@ class History:
         accounts = sorted(set(pc.unique(tables.accounts["account_id"]).to_pylist()))
         contacts = pc.unique(tables.contacts["contact_id"]).to_pylist()
         known_ids = {"account_id": _codes(accounts), "contact_id": _codes(contacts)}
+        names: dict[str, Sequence[str]] = {}
 
         def log(table: Table, frame: pa.Table) -> Log:
+            # The names of the key column are asked for twice where rows name other rows, else not at all.
+            named = set(_NAMES.values()) & set(frame.column_names)
+            keys = {name: cache(partial(_encoded, frame[name])) for name in named}
+
+            def maker(column: Column) -> Callable[[], Array]:
+                if column.name in _NAMES:
+                    return partial(_of_other_rows, frame[column.name], keys[_NAMES[column.name]])
+                if column.name in keys:
+                    return partial(_places, keys[column.name])
+                if column.name in CODED_TEXT:
+                    names[column.name] = pc.unique(frame[column.name]).drop_null().to_pylist()
+                    known_ids[column.name] = _codes(names[column.name])
+                known = known_ids.get(_SAME_CODES.get(column.name, column.name))
+                return partial(_from_arrow, column, frame[column.name], known)
+
             columns = {
-                column.name: partial(_from_arrow, column, frame[column.name], known_ids.get(column.name))
+                column.name: maker(column)
                 for column in table.columns
-                if column.name in frame.column_names
-                and column.type in _MISSING
-                and frame[column.name].null_count < len(frame)
+                if column.name in frame.column_names and _kept(column) and frame[column.name].null_count < len(frame)
             }
             return _grouped(table, columns, len(accounts), table.name in tables.dataset.versioned)
 
@@ -89,6 +114,7 @@ class History:
             log(ACCOUNTS, tables.accounts),
             log(STAGE_REVIEWS, tables.stage_reviews),
             tables.dataset,
+            names,
         )
 
     @classmethod
@@ -107,13 +133,17 @@ class History:
             columns = {
                 column.name: partial(_from_values, column, rows, known_ids)
                 for column in table.columns
-                if column.name in given and column.type in _MISSING
+                if column.name in given and _kept(column)
             }
+            for name in given.intersection(CODED_TEXT):
+                known_ids[name] = _codes(list(dict.fromkeys(row[name] for row in rows if name in row)))
             return _grouped(table, columns, len(accounts), versioned=True)
 
-        contacts, attributes = log(CONTACTS), log(ACCOUNTS)
         owner = np.arange(len(accounts), dtype=np.int32)
-        return cls(accounts, owner, log(INTERACTIONS), log(DEALS), contacts, attributes, log(STAGE_REVIEWS), dataset)
+        contacts, attributes, reviews = log(CONTACTS), log(ACCOUNTS), log(STAGE_REVIEWS)
+        interactions, deals = log(INTERACTIONS), log(DEALS)
+        names = {name: list(known_ids[name]) for name in CODED_TEXT if name in known_ids}
+        return cls(accounts, owner, interactions, deals, contacts, attributes, reviews, dataset, names)
 
     @property
     def segments(self) -> int:
@@ -131,6 +161,7 @@ class History:
             self.attributes.part(first, last),
             self.reviews.part(first, last),
             self.dataset,
+            self.names,
         )
 
 
@@ -141,6 +172,10 @@ def code(table: Table, column: str, *values: str) -> list[int]:
     [1]
     """
     return [table.column[column].allowed.index(value) for value in values]
+
+
+def _kept(column: Column) -> bool:
+    return column.type in _MISSING or column.name in CODED_TEXT
 
 
 def _codes(names: Sequence[str]) -> dict[str, int]:
@@ -156,14 +191,38 @@ def _from_arrow(column: Column, values: pa.ChunkedArray, known: dict[str, int] |
         return np.asarray(pc.fill_null(values.cast(pa.float64()), float("nan")).to_numpy())
     if column.type == "bool":
         return np.asarray(pc.fill_null(values.cast(pa.int8()), -1).to_numpy())
-    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    encoded = encoded.unify_dictionaries()
-    names = encoded.chunk(0).dictionary.to_pylist() if encoded.num_chunks else []
-    lookup: dict[str, int] = _codes(column.allowed) if column.type == "category" else (known or _codes(names))
+    names, places = _encoded(values)
+    lookup = _codes(column.allowed) if column.type == "category" else known
+    if lookup is None:
+        return places
     dtype: type = np.int8 if column.type == "category" else np.int32
-    codes: Array = np.array([lookup[name] for name in names] + [-1], dtype=dtype)
-    places = [pc.fill_null(chunk.indices, len(names)).to_numpy(zero_copy_only=False) for chunk in encoded.chunks]
-    return codes[np.concatenate(places)] if places else np.empty(0, dtype)
+    codes: Array = np.array([lookup[name] for name in names.to_pylist()] + [-1], dtype=dtype)
+    return codes[places]
+
+
+def _encoded(values: pa.ChunkedArray) -> tuple[pa.Array, Array]:
+    """The distinct values, and int32 (rows,) the place of each row's value among them (-1 if it has none)."""
+    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    chunks = encoded.unify_dictionaries().chunks
+    if not chunks:
+        return pa.array([], pa.string()), np.empty(0, np.int32)
+    places = [pc.fill_null(chunk.indices.cast(pa.int32()), -1).to_numpy(zero_copy_only=False) for chunk in chunks]
+    return chunks[0].dictionary, np.concatenate(places)
+
+
+def _places(encoded: Callable[[], tuple[pa.Array, Array]]) -> Array:
+    return encoded()[1]
+
+
+def _of_other_rows(values: pa.ChunkedArray, keys: Callable[[], tuple[pa.Array, Array]]) -> Array:
+    """The codes of ``values`` as the key column has them; names that no key has get codes of their own after those."""
+    names, places = _encoded(values)
+    own, _ = keys()
+    found = pc.index_in(own, value_set=names)
+    codes = np.append(np.arange(len(own), len(own) + len(names)), -1).astype(np.int32)
+    named = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
+    codes[found.to_numpy(zero_copy_only=False)[named].astype(np.int64)] = named
+    return codes[places]
 
 
 def _from_values(column: Column, rows: Sequence[Mapping[str, Any]], known: dict[str, dict[str, int]]) -> Array:
@@ -177,13 +236,13 @@ def _from_values(column: Column, rows: Sequence[Mapping[str, Any]], known: dict[
     if column.type == "category":
         allowed = column.allowed
         return np.array([-1 if value is None else allowed.index(value) for value in values], dtype=np.int8)
-    names = known.setdefault(column.name, {})
+    names = known.setdefault((_NAMES | _SAME_CODES).get(column.name, column.name), {})
     return np.array([-1 if value is None else names.setdefault(value, len(names)) for value in values], dtype=np.int32)
 
 
 def _grouped(table: Table, columns: Mapping[str, Callable[[], Array]], accounts: int, versioned: bool) -> Log:
     """Group rows by account (canonical order has them together) and settle from when each may be used."""
-    missing = {column.name: _MISSING[column.type] for column in table.columns if column.type in _MISSING}
+    missing = {column.name: _MISSING.get(column.type, _MISSING["id"]) for column in table.columns if _kept(column)}
     missing |= {"known": NEVER, "replaced": NEVER, "outcome_known": NEVER}
     account = columns["account_id"]() if "account_id" in columns else np.empty(0, np.int32)
     start = np.searchsorted(account, np.arange(accounts + 1))

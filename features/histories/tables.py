@@ -247,6 +247,13 @@ INTERACTIONS = Table(
         Column("senior", "bool", "a brief that put us before the client's bosses"),
         Column("prepared", "bool", "a meeting prepared with research on the client"),
         Column("non_verbal", "int", "body language in a meeting: -1 bad, 0 neutral, 1 good", minimum=-1, maximum=1),
+        Column(
+            "politeness",
+            "float",
+            "how polite, warm, grateful and equal a touch is, 0 to 1, as scored by who or what reads it",
+            minimum=0,
+            maximum=1,
+        ),
         Column("us_present", "bool", "we were there when the client spoke for us"),
         Column("related_contact_id", "id", "the person we were introduced to"),
         Column("related_account_id", "id", "the prospect referred to us"),

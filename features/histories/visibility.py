@@ -56,6 +56,7 @@ def as_known(history: History, account: Array, as_of: Array) -> tuple[History, A
             history.attributes.joined(_gathered(history.attributes, copied)[0]),
             latest.reviews.joined(_copies(history.reviews, "stage_reviews", copied, moments)),
             history.dataset,
+            history.names,
         ),
         segment,
     )

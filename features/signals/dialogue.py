@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from features import settings
@@ -13,6 +15,7 @@ from features.histories.history import code
 from features.histories.log import DAY, NEVER, Array
 from features.histories.tables import DEALS
 from features.indicators import REGISTRY, Figure, Mark
+from features.signals.answered import answered
 from features.signals.silence import client_touches
 from features.windows import covered
 
@@ -44,8 +47,8 @@ def sales_phases(frame: Frame) -> tuple[Facts, Array]:
     return phases, phases.value
 
 
-def _inside(frame: Frame, segment: Array, at: Array) -> Array:
-    """Whether each (segment, moment), sorted by both, lies in a sales phase."""
+def in_sales_phase(frame: Frame, segment: Array, at: Array) -> Array:
+    """bool: whether each (segment, moment) lies in a sales phase."""
     phases, ends = frame.once("sales_phases", lambda: sales_phases(frame))
     # The last second (t - 1, t] of a moment t overlaps [begin - 1, end - 1) just where begin <= t < end.
     instant = np.ones(1, dtype=np.int64)
@@ -56,18 +59,22 @@ def _our_touches(frame: Frame, inside: bool) -> Facts:
     touches = frame.derived(conversations).touches
     ours = (touches.side & US) > 0
     segment, at = touches.segment[ours], touches.at[ours]
-    chosen = _inside(frame, segment, at) == inside
+    chosen = in_sales_phase(frame, segment, at) == inside
     return facts(frame.history.segments, segment[chosen], at[chosen])
 
 
 def our_touches_outside(frame: Frame) -> Facts:
-    """Our touches outside sales phases."""
+    """Our touches outside sales phases, answered or not."""
     return _our_touches(frame, inside=False)
 
 
 def our_touches_inside(frame: Frame) -> Facts:
-    """Our touches inside sales phases."""
+    """Our touches inside sales phases, answered or not."""
     return _our_touches(frame, inside=True)
+
+
+answered_outside = partial(answered, our_touches_outside)
+answered_inside = partial(answered, our_touches_inside)
 
 
 def _days(frame: Frame, inside: bool) -> Array:
@@ -83,8 +90,8 @@ def _days(frame: Frame, inside: bool) -> Array:
 
 
 def _per_month(frame: Frame, inside: bool) -> Array:
-    """Our touches per 30 days, counting at most two for each touch of the client in the window."""
-    counted = frame.sums(our_touches_inside if inside else our_touches_outside).count
+    """Our answered touches per 30 days, counting at most two for each touch of the client in the window."""
+    counted = frame.sums(answered_inside if inside else answered_outside).count
     cap = settings.OUR_CONDUCT_PER_CLIENT_TOUCH * frame.sums(client_touches).count
     return ratio(np.minimum(counted, cap) * 30.0, _days(frame, inside))
 
@@ -103,8 +110,9 @@ REGISTRY.add(
         P3A,
         Text(
             "contact_outside_sales",
-            "Our touches in a month of 30 days with nothing to sell or renew",
-            "our touches outside sales phases (at most two per touch of the client) × 30 / days outside",
+            "Our touches that the client answered, in a month of 30 days with nothing to sell or renew",
+            "our touches outside sales phases answered within 30 days (at most two per touch of the client) × 30 / "
+            "days outside",
             "per 30 days",
         ),
         _contact_outside,
@@ -121,7 +129,7 @@ REGISTRY.add(
         Text(
             "outside_against_inside",
             "Our contact outside sales phases, as a multiple of that inside them",
-            "our touches per 30 days outside / inside sales phases",
+            "our answered touches per 30 days outside / inside sales phases",
             "ratio",
         ),
         _outside_against_inside,

@@ -12,6 +12,8 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from tests.features.oracles import depth, lifecycle_warmth_pillars, openness_and_reach, portfolio_wide
+
 DAY = 86_400
 WINDOWS = {"90d": 90 * DAY, "365d": 365 * DAY, "all": 10**12}
 Record = dict[str, Any]
@@ -81,6 +83,9 @@ class Account:
         self.answered: list[Fact] = []
         self.our_delays: list[Fact] = []
         self.openings: list[Fact] = []
+        self.contacts = mine["contacts"]
+        self.account_rows = mine["accounts"]
+        self.exchanges: list[tuple[Record, Record, int | None]] = []
         self.link()
 
     @staticmethod
@@ -122,6 +127,11 @@ class Account:
                 or ("us" in self.sides(other) and other["at"] + 30 * DAY >= at)
                 for other in same
             )
+            if row["kind"] != "meeting" and row["actor"] == "us":
+                tried = [run for run in open_runs["us"] if run.key == key and run.touches[0]["at"] + month < at]
+                if tried:  # a month of trying in vain: this begins anew
+                    still_open = False
+                    open_runs["us"].remove(tried[0])
             prompted = row.get("prompted")
             if prompted is None:
                 prompted = any(
@@ -170,16 +180,40 @@ class Account:
             if waiting == "us":
                 self.delays.append((row["at"], delay, len(run.touches) > 1))
                 words = row.get("words", 0), run.touches[0].get("words", 0)
+                ratio = None
                 if words[0] and words[1] and not answered_call:
-                    self.ratios.append((row["at"], round(1000 * math.log2(words[0] / words[1]))))
+                    ratio = round(1000 * math.log2(words[0] / words[1]))
+                    self.ratios.append((row["at"], ratio))
+                self.exchanges.append((run.touches[0], row, ratio))
                 if not run.decided:
                     self.decide("us", run, row["at"], 1)
             elif not run.decided:
                 self.decide("client", run, row["at"], 1)
                 self.our_delays.append((row["at"], delay))
+                self.exchanges.append((run.touches[0], row, None))
 
     def decide(self, side: str, run: Run, at: int, value: int) -> None:
         (self.attempts if side == "us" else self.answered).append((at, value))
+
+    def answered_at(self, moment: int) -> int | None:
+        """When the client was in touch, or took a call of ours, at or up to 30 days after a moment."""
+        for row in self.touches:
+            took = row["kind"] == "call" and row.get("outcome") == "answered"
+            if (took or "client" in self.sides(row)) and moment <= row["at"] <= moment + 30 * DAY:
+                return int(row["at"])
+        return None
+
+    def in_exchange_at(self, moment: int) -> int | None:
+        """The moment itself where the client was in touch in the 30 days before, else when it answered."""
+        for row in self.touches:
+            took = row["kind"] == "call" and row.get("outcome") == "answered"
+            if (took or "client" in self.sides(row)) and moment - 30 * DAY <= row["at"] <= moment:
+                return moment
+        return self.answered_at(moment)
+
+    def heard(self, moments: Iterable[int]) -> list[int]:
+        """When those of our doings that were answered at all were answered."""
+        return [at for moment in moments if (at := self.answered_at(moment)) is not None]
 
     def within(self, facts: Iterable[Fact], window: str) -> list[float]:
         return [value for at, value in facts if self.t - WINDOWS[window] < at <= self.t]
@@ -243,7 +277,8 @@ def figures(world: dict[str, list[Record]], name: str, t: int) -> dict[str, floa
     ours = [row["at"] for row in one.touches if "us" in one.sides(row)]
     phases = sales_phases(one)
     inside = [at for at in ours if any(begin <= at < end for begin, end in phases)]
-    outside = [at for at in ours if at not in inside]
+    outside = one.heard(at for at in ours if at not in inside)
+    inside = one.heard(inside)
     modes = []
     for row in one.touches:
         if "client" in one.sides(row):
@@ -310,11 +345,15 @@ def figures(world: dict[str, list[Record]], name: str, t: int) -> dict[str, floa
         put("D8f.client_touches", count if days > 0 else None)
         put("D8f.client_cadence", count * 365 / days if days >= 90 else None)
         single_sided = [row for row in one.touches if len(one.sides(row)) == 1]
-        share("P1b.client_share_of_touches", [(row["at"], float(row["actor"] == "client")) for row in single_sided])
-        written = [row for row in lengths if t - WINDOWS[window] < row["at"] <= t]
-        spoken = sum(row["words"] for row in written if row["actor"] == "client")
-        total = sum(row["words"] for row in written)
-        put("P1b.client_share_of_words", spoken / total if len(written) >= 5 else None)
+        for column, said in (("touches", [{**row, "words": 1} for row in single_sided]), ("words", lengths)):
+            mine_said = [row for row in said if row["actor"] == "us"]
+            exchanged = [(one.in_exchange_at(row["at"]), row["words"]) for row in mine_said]
+            spoken = one.within([(row["at"], row["words"]) for row in said if row["actor"] == "client"], window)
+            alone = one.within([(row["at"], row["words"]) for row in mine_said], window)
+            heard = one.within([(at, size) for at, size in exchanged if at is not None], window)
+            shares = [sum(spoken) / whole for part in (alone, heard) if (whole := sum(spoken) + sum(part))]
+            farthest = max(shares, key=lambda part: abs(part - 0.5), default=None)
+            put(f"P1b.client_share_of_{column}", farthest if len(spoken) + len(alone) >= 5 else None)
         begin = t - min(WINDOWS[window], t - one.first if one.first is not None else 0)
         within = inside_seconds(phases, begin, t) / DAY
         free = days - within
@@ -385,4 +424,8 @@ def figures(world: dict[str, list[Record]], name: str, t: int) -> dict[str, floa
     out["L5.competitive_share.now"] = sum(asked) / len(asked) if asked else None
     renewals = [deal for deal in one.deals if deal["kind"] == "renewal" and deal.get("closed_at", math.inf) > t]
     out["L5.renewal_open.now"] = float(bool(renewals)) if some else None
+    out |= depth.figures(one)
+    out |= openness_and_reach.figures(one)
+    out |= lifecycle_warmth_pillars.figures(one)
+    out |= dict.fromkeys(portfolio_wide.COLUMNS)  # with no portfolio to compare with; see test_portfolio.py
     return out

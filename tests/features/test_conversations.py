@@ -123,6 +123,18 @@ def test_a_conversation_closes_fourteen_days_after_the_client_and_thirty_after_u
     assert after_us.touches.opens.tolist() == [True, False, True]
 
 
+def test_trying_on_and_on_does_not_hide_that_nobody_answers() -> None:
+    daily = linked(*(us(day) for day in range(95)), client(95))
+    assert np.flatnonzero(daily.touches.opens).tolist() == [0, 31, 62, 93]
+    assert (days(daily.first_attempts.at), daily.first_attempts.value.tolist()) == ([1, 32, 63, 94], [0, 0, 0, 0])
+    # The reply's delay runs from the first touch since the last new beginning.
+    assert daily.client_replies.value.tolist() == [2 * DAY]
+    assert daily.client_replies.nudged.tolist() == [1]
+    # Where the client answered, our next touches stay in the conversation, and the client itself reopens none.
+    assert linked(us(0), client(1), us(20), us(45)).touches.opens.tolist() == [True, False, False, False]
+    assert linked(us(0), us(20), client(45)).touches.opens.tolist() == [True, False, False]
+
+
 @pytest.mark.parametrize(
     ("second", "prompted"),
     [

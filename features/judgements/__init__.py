@@ -1,0 +1,1 @@
+"""Judgements on an account from its indicators alone, without any model: scorecards and warmth."""

@@ -18,6 +18,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from features.catalogue import FoldedEntry
     from serving.portfolio import Portfolio
     from training.train import TrainReport
 
@@ -348,14 +349,15 @@ def serve(
     os.execve(sys.executable, [*command, "--host", address, "--port", str(port)], environment)
 
 
-@app.command(epilog="Example: rapport catalogue --format markdown > indicators.md")
+@app.command(epilog="Example: rapport catalogue --format markdown > docs/indicators.md")
 def catalogue(
-    form: Annotated[Form, typer.Option("--format", help="How to write it.")] = Form.TABLE,
+    form: Annotated[Form, typer.Option("--format", help="How to write it; json has every column.")] = Form.TABLE,
 ) -> None:
-    """List every indicator with its meaning, mark and source."""
+    """List every indicator with its meaning, formula, mark and source."""
     import json
+    from itertools import groupby
 
-    from features.catalogue import as_documents, as_markdown, entries
+    from features.catalogue import as_documents, as_markdown, entries, folded
 
     rows = entries()
     if form is Form.JSON:
@@ -363,10 +365,26 @@ def catalogue(
     elif form is Form.MARKDOWN:
         print(as_markdown(rows), end="")
     else:
-        table = _table("column", "meaning", "unit", "better", "mark", "origin", "minimum", "source")
-        for row in rows:
-            table.add_row(row.column, row.meaning, row.unit, row.better, row.mark, row.origin, row.minimum, row.source)
-        _console().print(table)
+        for family, figures in groupby(folded(rows), key=lambda row: row.first.family):
+            _print_family(family, list(figures))
+
+
+def _print_family(family: str, figures: list[FoldedEntry]) -> None:
+    from rich.text import Text
+
+    table = _table("figure", "what it is", title=f"{family.capitalize()} (source {figures[0].first.source})")
+    signal = ""
+    for row in figures:
+        one = row.first
+        if one.id != signal:
+            signal = one.id
+            table.add_section()
+            table.add_row(Text(signal, "bold"), Text.assemble((one.signal_title, "bold"), f"\n{one.signal_meaning}\n"))
+        better = one.better if one.better in ("informative", "context") else f"better: {one.better}"
+        told = [one.unit, better, *([f"mark {row.mark}"] if row.mark else []), f"needs {one.minimum}"]
+        described = Text.assemble(one.meaning, (f"\n= {one.formula}\n{', '.join(told)}\n", "dim"))
+        table.add_row(f"{one.id}.{one.name}\n{' '.join(row.windows)}", described)
+    _console().print(table)
 
 
 def _scored(folder: Path, as_of: int, horizon: int | None) -> Portfolio:

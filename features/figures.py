@@ -18,7 +18,7 @@ from features import settings
 from features.facts import Facts
 from features.frame import PLACE, SPANS, FactFunction, Frame
 from features.histories.log import DAY, Array
-from features.indicators import Better, Figure, Indicator, Mark, Signal
+from features.indicators import Better, Comparison, Figure, Indicator, Mark, Signal
 
 _LONGER = np.array([settings.LONGER_WINDOW[1]], dtype=np.int64)
 
@@ -53,7 +53,7 @@ def single(
     *,
     window: str = "now",
     better: Better | None = None,
-    mark: Mark | None = None,
+    mark: Mark | Comparison | None = None,
     minimum: int = 1,
     evidence_unit: str = "observations",
     low: float = 0.0,
@@ -61,7 +61,10 @@ def single(
     context: bool = False,
     portfolio: bool = False,
 ) -> Indicator:
-    """One indicator as of t."""
+    """One indicator as of t; a mark that is only a comparison has its value in ``settings.MARKS``."""
+    if isinstance(mark, str):
+        chosen = settings.MARKS[f"{signal.id}.{text.name}"]
+        mark = Mark(mark, *chosen) if isinstance(chosen, tuple) else Mark(mark, chosen)
     return Indicator(
         column=f"{signal.id}.{text.name}.{window}",
         signal=signal,
@@ -88,7 +91,7 @@ def windowed(
     compute: WindowedCompute,
     *,
     better: Better | None = None,
-    mark: Mark | None = None,
+    mark: Mark | Comparison | None = None,
     minimum: int = settings.MINIMUM_OBSERVATIONS,
     evidence_unit: str = "observations",
     low: float = 0.0,
@@ -147,7 +150,7 @@ def share(
     make: FactFunction,
     *,
     better: Better | None = None,
-    mark: Mark | None = None,
+    mark: Mark | Comparison | None = None,
     matches: Callable[[Array], Array] | None = None,
 ) -> Iterator[Indicator]:
     """Share of facts that hold: facts of value 1 or 0, or those whose value ``matches``."""
@@ -175,7 +178,7 @@ def mean(
     *,
     scale: float,
     better: Better | None = None,
-    mark: Mark | None = None,
+    mark: Mark | Comparison | None = None,
     low: float = 0.0,
     high: float = float("inf"),
 ) -> Iterator[Indicator]:
@@ -195,7 +198,7 @@ def median(
     *,
     scale: float,
     better: Better | None = None,
-    mark: Mark | None = None,
+    mark: Mark | Comparison | None = None,
 ) -> Iterator[Indicator]:
     """Median of facts, in units of 1 / scale."""
 
@@ -212,7 +215,7 @@ def rate(
     make: FactFunction,
     *,
     better: Better | None = None,
-    mark: Mark | None = None,
+    mark: Mark | Comparison | None = None,
 ) -> Iterator[Indicator]:
     """Facts per year of observation: count × 365 / days observed in the window, once enough days were."""
 
@@ -252,7 +255,7 @@ def event_rate(
     *,
     kinds: tuple[str, ...],
     better: Better | None = None,
-    mark: Mark | None = None,
+    mark: Mark | Comparison | None = None,
     untold: FactFunction | None = None,
     answered_by: FactFunction | None = None,
     longer: bool = False,

@@ -16,7 +16,8 @@ from features.frame import Frame, in_parts
 from features.histories.history import History
 from features.histories.log import DAY, NEVER, Array
 from features.indicators import REGISTRY, Indicator
-from features.portfolio import Portfolio
+from features.own_columns import own_indicators
+from features.reference import NOTHING, Reference
 from features.standing import Standing, standing
 
 
@@ -78,14 +79,19 @@ class Matrix:
         )
 
 
-def build_matrix(history: History, rows: Rows, evidence: bool = False, portfolio: Portfolio | None = None) -> Matrix:
+def indicators_of(reference: Reference) -> tuple[Indicator, ...]:
+    """The matrix's columns, in order: the documented ones, then the user's own."""
+    return REGISTRY.in_order() + own_indicators(reference.own)
+
+
+def build_matrix(history: History, rows: Rows, evidence: bool = False, reference: Reference = NOTHING) -> Matrix:
     """Fill every registered indicator for the rows, each with what was known at its as_of and nothing else.
 
-    ``portfolio`` (``measuring.measure_portfolio``) is what accounts are compared with; without it those columns are
-    unknown. ``history`` must have one segment per account (as read, or a part). Accounts are worked on in parts, so
-    memory beyond the result stays flat; the result does not depend on how they are cut.
+    ``reference`` is the portfolio that accounts are compared with and the user's own columns. ``history`` must have one
+    segment per account (as read, or a part). Accounts are worked on in parts, so memory beyond the result stays flat;
+    the result does not depend on how they are cut.
     """
-    indicators = REGISTRY.in_order()
+    indicators = indicators_of(reference)
     values = np.empty((len(indicators), len(rows)))
     counts = np.empty((len(indicators), len(rows)), dtype=np.int64) if evidence else None
 
@@ -98,7 +104,7 @@ def build_matrix(history: History, rows: Rows, evidence: bool = False, portfolio
         return standing(frame)
 
     segment = np.searchsorted(history.owner, rows.account)
-    parts = in_parts(history, segment, rows.as_of, portfolio, fill)
+    parts = in_parts(history, segment, rows.as_of, reference.portfolio, fill)
     return Matrix(
         history.accounts,
         rows,

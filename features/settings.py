@@ -1,10 +1,15 @@
 """Numbers that are our choice where the documents give only words; each is named once, here.
 
-Times are in seconds. A documented number stands with its indicator as a documented mark.
+Times are in seconds. A documented number stands with its indicator as a documented mark. A user chooses otherwise in a
+file of her own, which the environment's ``RAPPORT_SETTINGS`` (or ``rapport --settings``) names (``chosen_settings``).
 """
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+from features.chosen_settings import chosen
 from features.histories.log import DAY
 
 WINDOWS: dict[str, int] = {"90d": 90 * DAY, "365d": 365 * DAY, "all": 1 << 39}
@@ -162,6 +167,64 @@ UNHURRIED_FROM = 0.5
 VITAL_SHARE = 0.8
 """The vital few are those that together bring this share of the income (documented: a fifth brings it)."""
 
+MARKS: dict[str, float | tuple[float, float]] = {
+    "G1b.strong_over_weak": 0.0,
+    "G1c.mirrored_replies": 0.5,
+    "G2a.commitments_kept_rate": 0.75,
+    "G2b.show_up_rate": 0.9,
+    "G2c.words_without_action": 0.2,
+    "G3a.channel_breadth": 3,
+    "G4a.personal_share": 0.0,
+    "G4d.disclosure_led_by_client": 0.5,
+    "G5a.references_given": 1,
+    "G5b.proactive_referrals": 1,
+    "G6a.introductions_upward": 1,
+    "G6b.active_contacts": 3,
+    "G6c.isolation": 0.7,
+    "G7.unprompted_endorsements": 1,
+    "G7.continuing": 2,
+    "D1a.help_requests": 2,
+    "D2.advice_taken_rate": 0.5,
+    "D3a.referrals": 1,
+    "D3b.referrals_thanked_rate": 1.0,
+    "D4.fee_friction": 0.1,
+    "D5a.forgiveness": 0.8,
+    "D5b.repeat_mistakes": 0.2,
+    "D6a.complex_work_share": 0.3,
+    "D6b.exposure_to_seniors": 0.2,
+    "D7.early_involvement": 0.3,
+    "D8a.respect": 0.6,
+    "D8b.supplier_talk": 0.02,
+    "D8c.minutes_late": 5,
+    "D8c.late_share": 0.2,
+    "D8d.last_minute_cancellations": 0.05,
+    "D8e.feedback_given_rate": 0.5,
+    "D8f.silence_ratio": 3,
+    "L2.stagnation": 0,
+    "L6.attention_after_sale": 1,
+    "W1a.our_response_time": 24,
+    "W1a.our_response_rate": 0.95,
+    "W1b.our_reliability": 0.9,
+    "W1c.immaculate_contacts": 0.95,
+    "W2a.value_added_touches": 4,
+    "W2b.personal_details_remembered": 2,
+    "W3b.service_slip": 0,
+    "W5.evenness": 0,
+    "P1a.shared_interests": 1,
+    "P1b.client_share_of_touches": (0.35, 0.65),
+    "P1b.client_share_of_words": (0.35, 0.65),
+    "P1c.face_to_face_share": 0.5,
+    "P1c.body_language": 0,
+    "P2a.our_share_of_concessions": (0.3, 0.7),
+    "P2b.resentment": 0.1,
+    "P3a.contact_outside_sales": 1,
+    "P3b.small_gestures": 6,
+    "P3c.ambassadors": 1,
+    "P3c.attention_in_sales": 0.75,
+    "P4b.effort_alignment": (0.5, 2.0),
+}
+"""The marks that are our own choice, by signal and figure; a pair is the band between."""
+
 # The scorecards and warmth, and what our own conduct needs to count
 
 LONGER_WINDOW = ("730d", 730 * DAY)
@@ -208,3 +271,7 @@ WARMTH_COMPONENTS_NEEDED = 6
 
 WARMTH_BAND = (55, 85)
 """The happy medium: clients need not become friends."""
+
+VARIABLE = "RAPPORT_SETTINGS"
+if os.environ.get(VARIABLE):
+    globals().update(chosen(Path(os.environ[VARIABLE]), globals()))

@@ -4,6 +4,7 @@
     risk.txt                  the risk model's trees in LightGBM's text format
     stage_commitment.txt      the stage model's trees, where there were enough reviews
     stage_convergence.txt
+    reference.json            the portfolio's figures at month starts, and the user's own columns
 
 Saving and loading gives the same numbers to the last bit (Python writes floats with all the digits they
 need). ``models.json`` holds each file's SHA-256, so that files of two models cannot be mixed by mistake.
@@ -22,6 +23,7 @@ from typing import Any
 
 import lightgbm as lgb
 
+from features.reference import NOTHING, Reference
 from models.calibration import Calibration
 from models.risk import RiskModel, RiskSettings
 from models.stage import StageModel
@@ -33,6 +35,7 @@ LARGEST = 64 * 2**20
 """Bytes that one file of an archive may have."""
 
 DESCRIPTION = "models.json"
+REFERENCE = "reference.json"
 QUESTIONS = ("commitment", "convergence")
 
 
@@ -47,7 +50,8 @@ class FingerprintMismatch(ValueError):
 @dataclass(frozen=True)
 class Models:
     """What is trained, saved and served together. ``meta`` is plain JSON data about the training (its span,
-    its data's hash); for the `silence` definition it holds ``minimum_touches``.
+    its data's hash); for the `silence` definition it holds ``minimum_touches``. ``reference`` is what a matrix for
+    these models needs beside the history.
 
     Errors: ValueError where the two models learned from different columns.
     """
@@ -55,6 +59,7 @@ class Models:
     risk: RiskModel
     stage: StageModel
     meta: dict[str, Any]
+    reference: Reference = NOTHING
 
     def __post_init__(self) -> None:
         if self.risk.columns != self.stage.columns:
@@ -111,7 +116,10 @@ def load(folder: Path, fingerprint: str) -> Models:
 
 
 def _texts(models: Models) -> dict[str, str]:
-    texts = {"risk.txt": models.risk.booster.model_to_string()}
+    texts = {
+        "risk.txt": models.risk.booster.model_to_string(),
+        REFERENCE: json.dumps(models.reference.to_json(), allow_nan=False),
+    }
     for question in QUESTIONS:
         booster: lgb.Booster | None = getattr(models.stage, question)
         if booster is not None:
@@ -138,7 +146,9 @@ def _described(models: Models, texts: dict[str, str]) -> dict[str, Any]:
 
 def _models(folder: Path, described: dict[str, Any]) -> Models:
     columns = tuple(described["columns"])
-    boosters = {name: _booster(folder, name, digest) for name, digest in described["files"].items()}
+    texts = {name: _checked(folder, name, digest) for name, digest in described["files"].items()}
+    reference = Reference.from_json(json.loads(texts.pop(REFERENCE)))
+    boosters = {name: lgb.Booster(model_str=text) for name, text in texts.items()}
     risk, calibration = described["risk"], described["risk"]["calibration"]
     return Models(
         RiskModel(
@@ -152,16 +162,17 @@ def _models(folder: Path, described: dict[str, Any]) -> Models:
         ),
         StageModel(columns, *(boosters.get(f"stage_{question}.txt") for question in QUESTIONS)),
         described["meta"],
+        reference,
     )
 
 
-def _booster(folder: Path, name: str, digest: str) -> lgb.Booster:
+def _checked(folder: Path, name: str, digest: str) -> str:
     if Path(name).name != name:
         raise ArchiveError(f"{folder / DESCRIPTION}: {name!r} is no file of the archive")
     text = _read(folder, name)
     if _digest(text) != digest:
         raise ArchiveError(f"{folder / name}: not the file that was saved (its SHA-256 differs)")
-    return lgb.Booster(model_str=text)
+    return text
 
 
 def _read(folder: Path, name: str) -> str:

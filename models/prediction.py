@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.archive import Models, check_fingerprint
+from models.archive import FingerprintMismatch, Models, check_fingerprint
 from models.explanation import Reason, RowExplanation
 from models.explanation import explain as explain_rows
 from models.stage import StageAnswer
@@ -56,6 +56,8 @@ def predict(models: Models, matrix: Matrix, horizon: int | None = None, explain:
     """
     model = models.risk
     check_fingerprint(model.fingerprint, matrix.fingerprint)
+    if matrix.columns != model.columns:
+        raise FingerprintMismatch("the matrix was made without the model's reference: its columns are not the model's")
     if horizon is None:
         horizon = model.usual_horizon
     place = model.horizon_index(horizon)

@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from features.catalogue import as_documents, entries
 from features.histories.tables import Reject
+from features.matrix import indicators_of
 from serving.answers import document, moment
 from serving.champion import Champion
 from serving.predictor import NothingToScore, TooManyAccounts, score_records
@@ -153,7 +154,7 @@ async def model(champion: Annotated[Champion, Depends(_champion)]) -> dict[str, 
         "horizons": models.risk.horizons,
         "fingerprint": models.risk.fingerprint,
         "training": models.meta,
-        "indicators": as_documents(entries()),
+        "indicators": as_documents(entries(indicators_of(models.reference))),
     }
 
 

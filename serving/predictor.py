@@ -53,7 +53,7 @@ def score_history(
     Raises ValueError for a horizon that the model does not know.
     """
     rows = rows_at(history, np.array([as_of], dtype=np.int64))
-    matrix = build_matrix(history, rows, evidence=explain)
+    matrix = build_matrix(history, rows, explain, models.reference)
     known = set(rows.account.tolist())
     nothing_known = [account for code, account in enumerate(history.accounts) if code not in known]
     return Scores(predict(models, matrix, horizon, explain), nothing_known, [], {})

@@ -269,16 +269,21 @@ class ScoreResponse(Answer):
 class IndicatorInfo(Answer):
     """What one indicator is."""
 
+    id: str
     column: str
-    signal: str
+    family: str
+    signal_name: str
+    signal_meaning: str
     name: str
     meaning: str
+    formula: str
     unit: str
     window: str
     better: str
     mark: str
     origin: str
     minimum: str
+    portfolio: bool = Field(description="Whether it compares the account with all others, as of a month start.")
     source: str
 
 

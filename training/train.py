@@ -18,6 +18,9 @@ from features.histories.history import History, code
 from features.histories.log import NEVER, Array
 from features.histories.tables import DEALS, STAGES, Dataset
 from features.matrix import Rows, build_matrix, rows_at, snapshots
+from features.measuring import measure_portfolio
+from features.own_columns import own_columns
+from features.reference import Reference
 from features.sources.files import iso, read_tables
 from models.archive import Models
 from models.risk import HORIZONS, Definition, RiskModel
@@ -109,7 +112,8 @@ def train(folder: Path, options: TrainOptions, progress: Progress = _silent) -> 
 
     messages: list[str] = []
     definition = _definition(history, options, messages)
-    everything = _entries(history, definition, options, group, messages, progress)
+    reference = _reference(history, messages)
+    everything = _entries(history, definition, options, group, reference, messages, progress)
     usual_cut = test_cut(everything.outcomes, everything.matrix.rows.as_of)
     cut = usual_cut if options.test_from is None else options.test_from
     everything = _offered_horizons(everything, cut, messages)
@@ -139,11 +143,11 @@ def train(folder: Path, options: TrainOptions, progress: Progress = _silent) -> 
     progress("refitting", 0, 2)
     model = fit(everything, make_folds(everything, options.seed)[0], settings, definition)
     progress("refitting", 1, 2)
-    stage = _stage(history)
+    stage = _stage(history, reference)
     progress("refitting", 2, 2)
 
     counts = _counts(history, everything, before, test)
-    models = Models(model, stage, _meta(history.dataset, options, definition, cut, counts, judged))
+    models = Models(model, stage, _meta(history.dataset, options, definition, cut, counts, judged), reference)
     progress("registering", 0, 1)
     record = Record(
         _parameters(options, definition, model, cut),
@@ -173,11 +177,20 @@ def _definition(history: History, options: TrainOptions, messages: list[str]) ->
     return "silence"
 
 
+def _reference(history: History, messages: list[str]) -> Reference:
+    """The portfolio at every month start on record, and the user's own columns."""
+    until = int(observed_until(history).max(initial=0))
+    own, left_out = own_columns(history)
+    messages += left_out
+    return Reference(measure_portfolio(history, snapshots(int(first_event(history).min(initial=until)), until)), own)
+
+
 def _entries(
     history: History,
     definition: Definition,
     options: TrainOptions,
     group: Array | None,
+    reference: Reference,
     messages: list[str],
     progress: Progress,
 ) -> Entries:
@@ -189,7 +202,7 @@ def _entries(
     if not len(rows):
         raise CannotTrain(f"no account has a snapshot between {iso(first)} and {iso(last)}")
     progress("computing indicators", 0, 1)
-    matrix = build_matrix(history, rows)
+    matrix = build_matrix(history, rows, reference=reference)
     progress("computing indicators", 1, 1)
     if definition == "contract":
         horizons = tuple(sorted(set(options.horizons)))
@@ -232,10 +245,10 @@ def _offered_horizons(everything: Entries, cut: int, messages: list[str]) -> Ent
     return everything.horizons(kept)
 
 
-def _stage(history: History) -> StageModel:
+def _stage(history: History, reference: Reference) -> StageModel:
     """The stage model, from the latest version of each review."""
     reviews = history.reviews.where(history.reviews["replaced"] == NEVER)
-    matrix = build_matrix(history, Rows(reviews.segment, reviews["at"]))
+    matrix = build_matrix(history, Rows(reviews.segment, reviews["at"]), reference=reference)
     return fit_stage(matrix, [STAGES[stage] for stage in reviews["stage"].tolist()])
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.histories.columns import OWN_PREFIX
 from features.histories.log import NEVER, Array, Log
 from features.histories.tables import (
     ACCOUNTS,
@@ -103,6 +104,9 @@ class History:
                 for column in table.columns
                 if column.name in frame.column_names and _kept(column) and frame[column.name].null_count < len(frame)
             }
+            for name in frame.column_names:
+                if name.startswith(OWN_PREFIX) and pa.types.is_floating(frame[name].type):
+                    columns[name] = partial(_from_arrow, Column(name, "float", ""), frame[name], None)
             return _grouped(table, columns, len(accounts), table.name in tables.dataset.versioned)
 
         return cls(
@@ -135,6 +139,9 @@ class History:
                 for column in table.columns
                 if column.name in given and _kept(column)
             }
+            for name in given:
+                if name.startswith(OWN_PREFIX):
+                    columns[name] = partial(_own_numbers, name, rows)
             for name in given.intersection(CODED_TEXT):
                 known_ids[name] = _codes(list(dict.fromkeys(row[name] for row in rows if name in row)))
             return _grouped(table, columns, len(accounts), versioned=True)
@@ -238,6 +245,18 @@ def _from_values(column: Column, rows: Sequence[Mapping[str, Any]], known: dict[
         return np.array([-1 if value is None else allowed.index(value) for value in values], dtype=np.int8)
     names = known.setdefault((_NAMES | _SAME_CODES).get(column.name, column.name), {})
     return np.array([-1 if value is None else names.setdefault(value, len(names)) for value in values], dtype=np.int32)
+
+
+def _own_numbers(name: str, rows: Sequence[Mapping[str, Any]]) -> Array:
+    """The numbers of a user's own column, NaN where a row has none; a number in quotes is one, as in a file."""
+    column = Column(name, "float", "")
+    numbers = np.full(len(rows), np.nan)
+    for place, row in enumerate(rows):
+        try:
+            numbers[place] = column.convert(row[name]) if name in row else np.nan
+        except ValueError:
+            continue  # a category
+    return numbers
 
 
 def _grouped(table: Table, columns: Mapping[str, Callable[[], Array]], accounts: int, versioned: bool) -> Log:

@@ -44,6 +44,11 @@ class Log:
     def __len__(self) -> int:
         return int(self.start[-1])
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The columns that were given."""
+        return frozenset(self._columns)
+
     def __contains__(self, name: str) -> bool:
         return name in self._columns
 

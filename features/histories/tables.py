@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -317,15 +317,19 @@ STAGE_REVIEWS = Table(
 TABLES = {table.name: table for table in (ACCOUNTS, CONTACTS, INTERACTIONS, DEALS, STAGE_REVIEWS)}
 
 
+Direction = Literal["up", "down"]
+"""Which way is better."""
+
+
 @dataclass(frozen=True)
 class Dataset:
     """What a data set (or a request) declares of itself. Times are UTC seconds; None is "not declared".
 
     ``observed_until_by`` holds the end of observation of single accounts where it differs from ``observed_until``.
     ``records`` are the kinds of interaction recorded: a count of zero is a fact only of these. ``static`` are ``x_``
-    columns of accounts that never change, though they carry no dates. ``versioned`` (the tables that hold several
-    versions of a thing), ``span`` (first and last moment recorded) and ``sha256`` (of the contents) are worked
-    out by the import.
+    columns of accounts that never change, though they carry no dates, ``directions`` say of ``x_`` columns which way is
+    better ("up" or "down"). ``versioned`` (the tables that hold several versions of a thing), ``span`` (first and last
+    moment recorded) and ``sha256`` (of the contents) are worked out by the import.
     """
 
     observed_from: int | None = None
@@ -333,6 +337,7 @@ class Dataset:
     observed_until_by: Mapping[str, int] = field(default_factory=dict)
     records: frozenset[str] | None = None
     static: frozenset[str] = frozenset()
+    directions: Mapping[str, Direction] = field(default_factory=dict)
     simulated: bool = False
     versioned: frozenset[str] = frozenset()
     span: tuple[int, int] | None = None

@@ -11,7 +11,7 @@ from features.frame import Frame
 from features.histories.history import code
 from features.histories.log import DAY, NEVER
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Mark
+from features.indicators import REGISTRY
 
 D2 = REGISTRY.signal(
     "D2",
@@ -64,7 +64,7 @@ REGISTRY.add(
         ),
         advice_taken,
         better="up",
-        mark=Mark(">=", 0.5),
+        mark=">=",
     )
 )
 REGISTRY.add(
@@ -81,4 +81,4 @@ REGISTRY.add(
         better="down",
     )
 )
-REGISTRY.add([since(D2, "advice", "a recommendation of ours was last decided", advice_taken)])
+REGISTRY.add([since(D2, "advice", "we last learnt whether our advice is taken", advice_taken)])

@@ -13,7 +13,7 @@ from features.histories.conversations import conversations
 from features.histories.history import code
 from features.histories.log import DAY, Array
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.signals.commitments import CLIENT_ACTOR
 
 G5A = REGISTRY.signal(
@@ -116,7 +116,7 @@ REGISTRY.add(
         kinds=_KINDS,
         longer=True,
         better="up",
-        mark=Mark(">=", 1),
+        mark=">=",
     )
 )
 REGISTRY.add([since(G5A, "reference", "the client last gave a reference or testimonial", references, better="down")])
@@ -133,7 +133,7 @@ REGISTRY.add(
         kinds=_KINDS,
         longer=True,
         better="up",
-        mark=Mark(">=", 1),
+        mark=">=",
     )
 )
 REGISTRY.add(
@@ -152,7 +152,7 @@ REGISTRY.add(
         kinds=_KINDS,
         longer=True,
         better="up",
-        mark=Mark(">=", 1),
+        mark=">=",
     )
 )
 REGISTRY.add(
@@ -160,7 +160,7 @@ REGISTRY.add(
         G7,
         Text(
             "endorsements_without_us",
-            "Of those, the endorsements made while we were not there, per year",
+            "Public praise that nobody asked for, given while we were not there, per year",
             "unprompted endorsements made in our absence × 365 / days observed",
             "per year",
         ),
@@ -182,7 +182,7 @@ REGISTRY.add(
             ),
             _continuing,
             better="up",
-            mark=Mark(">=", 2),
+            mark=">=",
             minimum=settings.MINIMUM_OBSERVED_DAYS,
             evidence_unit="observed days",
             high=settings.CONTINUING_QUARTERS,

@@ -12,7 +12,7 @@ from features.histories.conversations import CLIENT, US, conversations
 from features.histories.history import code
 from features.histories.log import NEVER, Array
 from features.histories.tables import DEALS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.signals.answered import when_answered
 
 L6 = REGISTRY.signal(
@@ -91,7 +91,7 @@ REGISTRY.add(
         ),
         _after_against_before,
         better="up",
-        mark=Mark(">=", 1),
+        mark=">=",
         minimum=1,
         evidence_unit="wins decided",
         trend=None,

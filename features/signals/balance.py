@@ -13,7 +13,7 @@ from features.figures import Text, known, ratio, windowed
 from features.frame import FactFunction, Frame
 from features.histories.conversations import CLIENT, US, conversations
 from features.histories.log import NEVER, Array
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.signals.answered import when_in_exchange
 
 P1B = REGISTRY.signal(
@@ -22,7 +22,7 @@ P1B = REGISTRY.signal(
     "Whether both sides do the talking: best when the client's share is near one half",
     "004",
 )
-_BAND: dict[str, Any] = {"better": "band", "mark": Mark("between", 0.35, 0.65)}
+_BAND: dict[str, Any] = {"better": "band", "mark": "between"}
 
 
 def _touches(frame: Frame, side: int) -> Facts:

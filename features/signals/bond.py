@@ -15,7 +15,7 @@ from features.histories.history import History, code
 from features.histories.log import NEVER, Array
 from features.histories.people import value_at
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.kernel import compiled
 from features.signals.answered import when_answered
 
@@ -181,7 +181,7 @@ REGISTRY.add(
         ),
         _shared_interests,
         better="up",
-        mark=Mark(">=", 1),
+        mark=">=",
         evidence_unit="exchanges with a topic",
         trend=None,
     )
@@ -197,7 +197,7 @@ REGISTRY.add(
         ),
         face_to_face,
         better="up",
-        mark=Mark(">=", 0.5),
+        mark=">=",
     )
 )
 REGISTRY.add(
@@ -205,14 +205,14 @@ REGISTRY.add(
         P1C,
         Text(
             "body_language",
-            "What the client's body language told us in meetings, from -1 (bad) to 1 (good)",
+            "What the client's body language told us in meetings, from −1 (bad) to 1 (good)",
             "mean of the readings noted in held meetings",
-            "-1 to 1",
+            "−1 to 1",
         ),
         body_language,
         scale=1,
         better="up",
-        mark=Mark(">", 0),
+        mark=">",
         low=-1.0,
         high=1.0,
     )

@@ -11,7 +11,7 @@ from features.frame import Frame
 from features.histories.history import code
 from features.histories.log import Array
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Mark
+from features.indicators import REGISTRY
 
 D6A = REGISTRY.signal(
     "D6a",
@@ -78,7 +78,7 @@ REGISTRY.add(
         ),
         complex_briefs,
         better="up",
-        mark=Mark(">=", 0.3),
+        mark=">=",
     )
 )
 REGISTRY.add([since(D6A, "brief", "the client's last brief", briefs)])
@@ -93,7 +93,7 @@ REGISTRY.add(
         ),
         senior_briefs,
         better="up",
-        mark=Mark(">=", 0.2),
+        mark=">=",
     )
 )
 REGISTRY.add(
@@ -107,6 +107,6 @@ REGISTRY.add(
         ),
         early_briefs,
         better="up",
-        mark=Mark(">=", 0.3),
+        mark=">=",
     )
 )

@@ -13,7 +13,7 @@ from features.frame import Frame
 from features.histories.conversations import CLIENT, conversations
 from features.histories.history import code
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 
 G3A = REGISTRY.signal(
     "G3a",
@@ -24,7 +24,7 @@ G3A = REGISTRY.signal(
 G3B = REGISTRY.signal(
     "G3b",
     "preferred channel",
-    "The client's go-to channel: text and then telephone show a closer relationship; e-mail is fine",
+    "The client's go-to channel: text and then telephone show a closer relationship; email is fine",
     "000",
 )
 
@@ -90,7 +90,7 @@ REGISTRY.add(
         ),
         _breadth,
         better="up",
-        mark=Mark(">=", 3),
+        mark=">=",
         high=len(MODES),
     )
 )
@@ -108,13 +108,22 @@ REGISTRY.add(
         high=3,
     )
 )
+_WAYS = {
+    "email": "by email",
+    "telephone": "on the telephone",
+    "text": "by text or chat",
+    "video": "on video",
+    "in_person": "in person",
+    "social": "on social media",
+    "letter": "by letter",
+}
 for _place, _name in enumerate(MODES):
     REGISTRY.add(
         windowed(
             G3B,
             Text(
                 f"share_{_name}",
-                f"Share of the client's touches by {_name.replace('_', ' ')}",
+                f"Share of the client's messages, calls and meetings that came {_WAYS[_name]}",
                 "touches of the client in this mode / touches of the client",
                 "share",
             ),

@@ -10,7 +10,7 @@ from features.frame import Frame
 from features.histories.history import History, code
 from features.histories.log import NEVER, Array
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Mark
+from features.indicators import REGISTRY
 
 G2A = REGISTRY.signal(
     "G2a",
@@ -110,7 +110,7 @@ REGISTRY.add(
         ),
         client_promises,
         better="up",
-        mark=Mark(">=", 0.75),
+        mark=">=",
     )
 )
 REGISTRY.add(
@@ -138,7 +138,7 @@ REGISTRY.add(
         better="down",
     )
 )
-REGISTRY.add([since(G2A, "promise", "a promise of the client was last decided", client_promises)])
+REGISTRY.add([since(G2A, "promise", "we last learnt whether the client keeps a promise", client_promises)])
 
 REGISTRY.add(
     share(
@@ -151,7 +151,7 @@ REGISTRY.add(
         ),
         attendance,
         better="up",
-        mark=Mark(">=", 0.9),
+        mark=">=",
     )
 )
 REGISTRY.add([since(G2B, "meeting", "a meeting was last held or missed", attendance)])

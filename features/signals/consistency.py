@@ -12,7 +12,7 @@ from features.histories.conversations import conversations
 from features.histories.history import code
 from features.histories.log import DAY, NEVER, Array
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.signals.service import deliveries_in_time, our_delays, our_promises
 from features.windows import medians, sums
 
@@ -158,7 +158,7 @@ REGISTRY.add(
             ),
             _slip,
             better="up",
-            mark=Mark(">=", 0),
+            mark=">=",
             minimum=settings.MINIMUM_OBSERVATIONS,
             low=-1.0,
             high=1.0,

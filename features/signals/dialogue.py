@@ -14,7 +14,7 @@ from features.histories.conversations import US, conversations
 from features.histories.history import code
 from features.histories.log import DAY, NEVER, Array
 from features.histories.tables import DEALS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.signals.answered import answered
 from features.signals.silence import client_touches
 from features.windows import covered
@@ -117,7 +117,7 @@ REGISTRY.add(
         ),
         _contact_outside,
         better="up",
-        mark=Mark(">=", 1),
+        mark=">=",
         minimum=_ENOUGH_DAYS,
         evidence_unit="days outside sales phases",
         trend="log ratio",
@@ -128,7 +128,7 @@ REGISTRY.add(
         P3A,
         Text(
             "outside_against_inside",
-            "Our contact outside sales phases, as a multiple of that inside them",
+            "Our contact when there is nothing to sell or renew, as a multiple of that when there is",
             "our answered touches per 30 days outside / inside sales phases",
             "ratio",
         ),

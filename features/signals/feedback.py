@@ -14,7 +14,7 @@ from features.histories.annotations import annotated
 from features.histories.history import History, code
 from features.histories.log import NEVER, Array
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.signals.commitments import OUR_ACTOR
 
 D8E = REGISTRY.signal(
@@ -129,7 +129,7 @@ REGISTRY.add(
         ),
         _given_rate,
         better="up",
-        mark=Mark(">=", 0.5),
+        mark=">=",
         high=1.0,
     )
 )

@@ -10,7 +10,7 @@ from features.frame import Frame
 from features.histories.history import code
 from features.histories.log import NEVER
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Mark
+from features.indicators import REGISTRY
 
 D4 = REGISTRY.signal(
     "D4",
@@ -48,7 +48,7 @@ REGISTRY.add(
         ),
         fees_contested,
         better="down",
-        mark=Mark("<=", 0.1),
+        mark="<=",
     )
 )
 REGISTRY.add([since(D4, "fee", "a quote, proposal or invoice was last settled", fees_contested)])

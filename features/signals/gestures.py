@@ -13,7 +13,7 @@ from features.frame import SPANS, Frame
 from features.histories.history import code
 from features.histories.log import DAY
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.signals.answered import answered
 from features.signals.dialogue import in_sales_phase
 from features.signals.responsiveness import first_attempts
@@ -91,7 +91,7 @@ REGISTRY.add(
         answered_gestures,
         kinds=("gesture",),
         better="up",
-        mark=Mark(">=", 6),
+        mark=">=",
         answered_by=client_touches,
     )
 )
@@ -106,7 +106,7 @@ REGISTRY.add(
         ),
         _ambassadors,
         better="up",
-        mark=Mark(">=", 1),
+        mark=">=",
         minimum=settings.MINIMUM_OBSERVED_DAYS,
         evidence_unit="observed days",
         trend=None,
@@ -117,13 +117,13 @@ REGISTRY.add(
         P3C,
         Text(
             "attention_in_sales",
-            "Share of our outreaches in sales phases answered at the first attempt, where nobody speaks for us",
+            "Share of our first attempts answered while we sell or renew, where nobody speaks for us",
             "outreaches answered at the first attempt / decided, in sales phases; unknown beside an ambassador",
             "share",
         ),
         _attention_in_sales,
         better="up",
-        mark=Mark(">=", 0.75),
+        mark=">=",
         evidence_unit="outreaches",
         high=1.0,
         trend=None,

@@ -13,7 +13,7 @@ from features.histories.conversations import CLIENT, conversations
 from features.histories.history import code
 from features.histories.log import DAY, Array
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.signals.commitments import CLIENT_ACTOR
 
 D1A = REGISTRY.signal(
@@ -84,7 +84,7 @@ REGISTRY.add(
         help_requests,
         kinds=_KINDS,
         better="up",
-        mark=Mark(">=", 2),
+        mark=">=",
     )
 )
 REGISTRY.add([since(D1A, "help_request", "the client last asked for our help unprompted", help_requests)])
@@ -94,7 +94,7 @@ REGISTRY.add(
         Text(
             "help_after_silence",
             "How many times the client came to us for help after 60 days or more without a word",
-            "those of D1a whose last touch of the client lies at least 60 days before",
+            "unprompted requests and briefs at least 60 days after the client's last touch",
             "count",
         ),
         _remembered,

@@ -13,7 +13,7 @@ from features.histories.conversations import CLIENT, US, conversations
 from features.histories.history import code
 from features.histories.log import NEVER, Array
 from features.histories.tables import DEALS, INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.signals.answered import when_answered
 
 W1C = REGISTRY.signal(
@@ -107,13 +107,13 @@ REGISTRY.add(
             "immaculate_contacts",
             "Share of our contacts before the first win, and in the 90 days after it, without a mistake, lateness or "
             "correction",
-            "contacts without a flaw, answered within 30 days (at most two per touch of the client) / these and those "
-            "with one",
+            "contacts without a flaw, answered within 30 days (at most two per touch of the client) / these and the "
+            "contacts with a flaw",
             "share",
         ),
         _immaculate,
         better="up",
-        mark=Mark(">=", 0.95),
+        mark=">=",
         evidence_unit="contacts",
         high=1.0,
     )

@@ -11,7 +11,7 @@ from features.frame import Frame
 from features.histories.history import code
 from features.histories.log import DAY, NEVER, Array
 from features.histories.tables import DEALS, INTERACTIONS
-from features.indicators import REGISTRY, Mark
+from features.indicators import REGISTRY
 from features.signals.silence import client_touches
 
 D5A = REGISTRY.signal(
@@ -113,7 +113,7 @@ REGISTRY.add(
         ),
         mistakes_forgiven,
         better="up",
-        mark=Mark(">=", 0.8),
+        mark=">=",
     )
 )
 REGISTRY.add(
@@ -141,6 +141,6 @@ REGISTRY.add(
         ),
         mistakes_repeated,
         better="down",
-        mark=Mark("<=", 0.2),
+        mark="<=",
     )
 )

@@ -143,8 +143,7 @@ REGISTRY.add(
             L1,
             Text(
                 "neglect_rate",
-                "Our small failures (late answers, missed promises, slight mistakes, meetings we cancelled) in a year, "
-                "recent ones weighing most",
+                "Our small failures in a year, recent ones weighing most",
                 "failures × 365 / days observed, both halved for every 60 days of age",
                 "per year",
             ),

@@ -15,7 +15,7 @@ from features.histories.conversations import conversations
 from features.histories.history import code
 from features.histories.log import NEVER, Array
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.signals.commitments import CLIENT_ACTOR
 from features.signals.silence import client_touches
 
@@ -130,13 +130,13 @@ REGISTRY.add(
         G4A,
         Text(
             "personal_share",
-            "Share of the client's touches in which it turned to something personal",
+            "Share of the client's messages, calls and meetings that turned to something personal",
             "touches of the client that got personal, the client leading / touches of the client",
             "share",
         ),
         partial(_share_of, personal_touches, client_touches),
         better="up",
-        mark=Mark(">", 0.0),
+        mark=">",
         high=1.0,
     )
 )
@@ -161,7 +161,7 @@ REGISTRY.add(
         G4B,
         Text(
             "emotional_share_of_touches",
-            "Share of all the client's touches in which it showed feelings",
+            "Share of the client's messages, calls and meetings in which it showed feelings",
             "touches with feelings shown, the client leading / touches of the client",
             "share",
         ),
@@ -176,7 +176,7 @@ REGISTRY.add(
         G4C,
         Text(
             "plain_speech_share",
-            "Share of the client's touches in plain or colourful words",
+            "Share of the client's messages and calls in plain or colourful words",
             "touches of the client in plain speech, the client leading / touches of the client",
             "share",
         ),
@@ -197,7 +197,7 @@ REGISTRY.add(
         ),
         exchanges_led,
         better="up",
-        mark=Mark(">=", 0.5),
+        mark=">=",
     )
 )
 REGISTRY.add([since(G4D, "exchange", "the last personal exchange", exchanges_led)])

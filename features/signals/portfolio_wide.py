@@ -18,13 +18,13 @@ from features.histories.conversations import US, conversations
 from features.histories.history import code
 from features.histories.log import DAY, NEVER, Array
 from features.histories.tables import DEALS, INTERACTIONS
-from features.indicators import REGISTRY, Better, Figure, Indicator, Mark, Signal
+from features.indicators import REGISTRY, Better, Comparison, Figure, Indicator, Mark, Signal
 from features.kernel import compiled
 from features.portfolio import Portfolio
 from features.signals.answered import when_in_exchange
 from features.signals.haste import P2C
 from features.signals.referrals import referrals
-from features.signals.service import answered_by_us, our_delays, our_promises
+from features.signals.service import answered_by_us, our_delays, reliability
 from features.standing import order_amounts, potential
 
 W5 = REGISTRY.signal(
@@ -156,10 +156,11 @@ def own(frame: Frame) -> Own:
         )
         revenue = earned + frame.sums(order_amounts).total[_PLACE] / 100
         shares = []
-        for measure in (answered_by_us, answers_in_time, our_promises):
+        for measure in (answered_by_us, answers_in_time):
             sums = frame.sums(measure)
             count = sums.count[_PLACE]
             shares.append(np.where(count >= settings.MINIMUM_OBSERVATIONS, ratio(sums.total[_PLACE], count), np.nan))
+        shares.append(reliability(frame).value[_PLACE])
         known = np.sum([~np.isnan(one) for one in shares], axis=0)
         closing = frame.medians(closings, "all")
         return Own(
@@ -181,7 +182,7 @@ def _indicator(
     read: Callable[[Frame, Portfolio, Own], Array],
     *,
     better: Better | None = None,
-    mark: Mark | None = None,
+    mark: Mark | Comparison | None = None,
     low: float = 0.0,
     high: float = float("inf"),
 ) -> Indicator:
@@ -241,12 +242,12 @@ REGISTRY.add(
             Text(
                 "evenness",
                 "Quality of our service to this client, against what clients of its rank get",
-                "mean of answers given, answers within a day and promises kept, minus the line over revenue rank",
+                "mean of answers given, answers within a day and our reliability, minus the line over revenue rank",
                 "difference of shares",
             ),
             _evenness,
             better="up",
-            mark=Mark(">=", 0),
+            mark=">=",
             low=-float("inf"),
         ),
         _indicator(
@@ -312,7 +313,7 @@ REGISTRY.add(
             ),
             _alignment,
             better="band",
-            mark=Mark("between", 0.5, 2.0),
+            mark="between",
         ),
     ]
 )

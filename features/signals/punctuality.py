@@ -11,7 +11,7 @@ from features.frame import Frame
 from features.histories.history import code
 from features.histories.log import DAY, NEVER, Array
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.signals.commitments import CLIENT_ACTOR, OUR_ACTOR
 
 D8C = REGISTRY.signal(
@@ -145,7 +145,7 @@ REGISTRY.add(
         lateness_at_meetings,
         scale=60,
         better="down",
-        mark=Mark("<=", 5),
+        mark="<=",
     )
 )
 REGISTRY.add(
@@ -159,10 +159,19 @@ REGISTRY.add(
         ),
         dated_duties_late,
         better="down",
-        mark=Mark("<=", 0.2),
+        mark="<=",
     )
 )
-REGISTRY.add([since(D8C, "dated_duty", "a dated promise or answer of the client was last decided", dated_duties_late)])
+REGISTRY.add(
+    [
+        since(
+            D8C,
+            "dated_duty",
+            "we last learnt whether the client is in time with a promise or an answer",
+            dated_duties_late,
+        )
+    ]
+)
 REGISTRY.add(
     share(
         D8D,
@@ -175,7 +184,7 @@ REGISTRY.add(
         ),
         last_minute_cancellations,
         better="down",
-        mark=Mark("<=", 0.05),
+        mark="<=",
     )
 )
 REGISTRY.add(

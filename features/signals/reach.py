@@ -13,7 +13,7 @@ from features.histories.history import code
 from features.histories.log import DAY, NEVER, Array
 from features.histories.people import value_at
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.signals.commitments import CLIENT_ACTOR
 from features.signals.silence import client_touches
 
@@ -175,7 +175,7 @@ REGISTRY.add(
         kinds=("introduction",),
         longer=True,
         better="up",
-        mark=Mark(">=", 1),
+        mark=">=",
         untold=introductions_of_unknown_rank,
     )
 )
@@ -191,7 +191,7 @@ REGISTRY.add(
         ),
         _active_contacts,
         better="up",
-        mark=Mark(">=", 3),
+        mark=">=",
         minimum=settings.MINIMUM_OBSERVED_DAYS,
         evidence_unit="observed days",
     )
@@ -201,13 +201,13 @@ REGISTRY.add(
         G6C,
         Text(
             "isolation",
-            "Share of the client's touches that come from one and the same person, the busiest one",
+            "Share of the client's messages, calls and meetings that come from its busiest contact alone",
             "touches of the contact with most / touches of the client by known contacts",
             "share",
         ),
         _isolation,
         better="down",
-        mark=Mark("<=", 0.7),
+        mark="<=",
         high=1.0,
     )
 )
@@ -217,7 +217,7 @@ REGISTRY.add(
         G6D,
         Text(
             "senior_access",
-            "Share of the client's touches that come from its directors and executives",
+            "Share of the client's messages, calls and meetings that come from its directors and executives",
             "touches of contacts of seniority 4 or 5, as of then / touches of contacts of known seniority",
             "share",
         ),

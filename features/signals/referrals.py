@@ -11,7 +11,7 @@ from features.frame import Frame
 from features.histories.history import code
 from features.histories.log import Array
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Mark
+from features.indicators import REGISTRY
 
 D3A = REGISTRY.signal(
     "D3a",
@@ -60,7 +60,7 @@ REGISTRY.add(
         referrals,
         kinds=("advocacy",),
         better="up",
-        mark=Mark(">=", 1),
+        mark=">=",
     )
 )
 REGISTRY.add([since(D3A, "referral", "the client last referred a prospect to us", referrals)])
@@ -75,6 +75,6 @@ REGISTRY.add(
         ),
         referrals_thanked,
         better="up",
-        mark=Mark(">=", 1.0),
+        mark=">=",
     )
 )

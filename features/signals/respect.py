@@ -13,7 +13,7 @@ from features.histories.conversations import CLIENT, conversations
 from features.histories.history import code
 from features.histories.log import NEVER, Array
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.signals.commitments import CLIENT_ACTOR, client_promises
 from features.signals.silence import client_touches
 
@@ -114,7 +114,7 @@ REGISTRY.add(
         politeness,
         scale=_MILLIS,
         better="up",
-        mark=Mark(">=", 0.6),
+        mark=">=",
         high=1.0,
     )
 )
@@ -129,7 +129,7 @@ REGISTRY.add(
         ),
         _talk_share,
         better="down",
-        mark=Mark("<=", 0.02),
+        mark="<=",
         high=1.0,
     )
 )
@@ -139,12 +139,12 @@ REGISTRY.add(
         Text(
             "words_without_action",
             "Kind words that no deeds follow: high where the client is polite but does not keep its promises",
-            "mean politeness of the client's touches × (1 - share of its promises kept by their time)",
+            "mean politeness of the client's touches × (1 − share of its promises kept by their time)",
             "0 to 1",
         ),
         _words_without_action,
         better="down",
-        mark=Mark("<=", 0.2),
+        mark="<=",
         evidence_unit="scored touches or decided promises, whichever are fewer",
         high=1.0,
     )

@@ -98,7 +98,7 @@ REGISTRY.add(
         G1A,
         Text(
             "first_attempt_response_rate",
-            "Share of our outreaches that the client answered before we tried again",
+            "Share of our first attempts that the client answered before we tried again",
             "outreaches answered at the first attempt / outreaches decided",
             "share",
         ),
@@ -107,7 +107,9 @@ REGISTRY.add(
         mark=Mark(">=", 0.75, documented=True),
     )
 )
-REGISTRY.add([since(G1A, "first_attempt", "our last outreach was decided", first_attempts)])
+REGISTRY.add(
+    [since(G1A, "first_attempt", "we last learnt whether a first attempt of ours is answered", first_attempts)]
+)
 
 REGISTRY.add(
     median(
@@ -123,16 +125,31 @@ REGISTRY.add(
     )
 )
 _CLASSES = (
-    (WITHIN_DAY, "replies_within_day", "Share of the client's replies that came within a day"),
-    (WITHIN_WEEK, "replies_within_week", "Share of the client's replies that took more than a day, up to a week"),
-    (BETWEEN, "replies_between", "Share of the client's replies that took over a week and were not flagged"),
-    (FLAGGED, "replies_flagged", "Share of the client's replies that came after ten days or more, without a nudge"),
+    (WITHIN_DAY, "replies_within_day", "Share of the client's replies that came within a day", "within 24 hours"),
+    (
+        WITHIN_WEEK,
+        "replies_within_week",
+        "Share of the client's replies that took more than a day, up to a week",
+        "after 24 hours to 7 days",
+    ),
+    (
+        BETWEEN,
+        "replies_between",
+        "Share of the client's replies that took over a week and were not flagged",
+        "after 7 to 10 days or nudged",
+    ),
+    (
+        FLAGGED,
+        "replies_flagged",
+        "Share of the client's replies that came after ten days or more, without a nudge",
+        "after 10 days unnudged",
+    ),
 )
-for _class, _name, _meaning in _CLASSES:
+for _class, _name, _meaning, _when in _CLASSES:
     REGISTRY.add(
         share(
             G1B,
-            Text(_name, _meaning, "such replies / replies", "share"),
+            Text(_name, _meaning, f"replies {_when} / replies", "share"),
             reply_classes,
             matches=partial(np.equal, _class),
         )
@@ -152,12 +169,12 @@ REGISTRY.add(
         Text(
             "strong_over_weak",
             "Strong answers (within a day, or flagged and kept) against weak ones (within the week)",
-            "(replies within a day + flagged replies - replies within the week) / replies",
+            "(replies within a day + flagged replies − replies within the week) / replies",
             "difference of shares",
         ),
         _strong_over_weak,
         better="up",
-        mark=Mark(">", 0.0),
+        mark=">",
         low=-1.0,
         high=1.0,
     )
@@ -169,7 +186,7 @@ REGISTRY.add(
         G1C,
         Text(
             "reply_length_distance",
-            "How far the length of the client's answers is from that of our messages, in doublings",
+            "How far the length of the client's answers is from that of our messages, (1 is twice or half as long)",
             "mean of |log2(words of the reply / words of our first touch)|",
             "doublings",
         ),
@@ -199,7 +216,7 @@ REGISTRY.add(
         reply_lengths,
         matches=_mirrored,
         better="up",
-        mark=Mark(">=", 0.5),
+        mark=">=",
     )
 )
 REGISTRY.add(

@@ -11,7 +11,7 @@ from features.frame import PLACE, Frame
 from features.histories.history import code
 from features.histories.log import DAY, NEVER, Array
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.kernel import compiled
 
 L2 = REGISTRY.signal(
@@ -108,12 +108,12 @@ REGISTRY.add(
             Text(
                 "stagnation",
                 "Whether no review meeting was held for 180 days and none is planned (1) or not (0)",
-                "1 if none was held in (t - 180 d, t] and none after t is known at t",
+                "1 if none was held in (t − 180 d, t] and none after t is known at t",
                 "yes or no",
             ),
             _stagnation,
             better="down",
-            mark=Mark("<=", 0),
+            mark="<=",
             minimum=settings.STAGNATION_AFTER // DAY,
             evidence_unit="observed days",
             high=1.0,

@@ -14,7 +14,7 @@ from features.histories.conversations import Answers, Conversations, conversatio
 from features.histories.history import code
 from features.histories.log import NEVER
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.signals.commitments import OUR_ACTOR, promise_keeping
 
 W1A = REGISTRY.signal(
@@ -69,7 +69,7 @@ def deliveries_rated(frame: Frame) -> Facts:
     return facts(frame.history.segments, log.segment[rows], made, log["rating"][rows] >= settings.WELL_RATED)
 
 
-def _reliability(frame: Frame) -> Figure:
+def reliability(frame: Frame) -> Figure:
     """The lowest of the known shares; its evidence is that of all three together."""
     measures: tuple[FactFunction, ...] = (our_promises, deliveries_in_time, deliveries_rated)
     counts = [frame.sums(measure).count for measure in measures]
@@ -92,7 +92,7 @@ REGISTRY.add(
         our_delays,
         scale=3600,
         better="down",
-        mark=Mark("<=", 24),
+        mark="<=",
     )
 )
 REGISTRY.add(
@@ -106,7 +106,7 @@ REGISTRY.add(
         ),
         answered_by_us,
         better="up",
-        mark=Mark(">=", 0.95),
+        mark=">=",
     )
 )
 REGISTRY.add([since(W1A, "our_answer", "we last answered the client", our_delays)])
@@ -119,9 +119,9 @@ REGISTRY.add(
             "minimum of the known shares",
             "share",
         ),
-        _reliability,
+        reliability,
         better="up",
-        mark=Mark(">=", 0.9),
+        mark=">=",
         high=1.0,
     )
 )

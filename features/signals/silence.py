@@ -10,7 +10,7 @@ from features.figures import Text, known, rate, single, windowed
 from features.frame import PLACE, Frame
 from features.histories.conversations import CLIENT, conversations
 from features.histories.log import DAY
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 
 D8F = REGISTRY.signal(
     "D8f",
@@ -68,7 +68,7 @@ REGISTRY.add(
             ),
             _silence_ratio,
             better="down",
-            mark=Mark("<=", 3),
+            mark="<=",
             minimum=settings.MINIMUM_OBSERVATIONS,
             evidence_unit="gaps",
         ),

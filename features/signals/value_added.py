@@ -14,7 +14,7 @@ from features.histories.conversations import BOTH, conversations
 from features.histories.history import code
 from features.histories.log import Array
 from features.histories.tables import INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 from features.signals.answered import answered
 from features.signals.silence import client_touches
 
@@ -96,7 +96,7 @@ REGISTRY.add(
         answered_useful_gestures,
         kinds=("gesture",),
         better="up",
-        mark=Mark(">=", 4),
+        mark=">=",
         answered_by=client_touches,
     )
 )
@@ -128,7 +128,7 @@ REGISTRY.add(
         answered_personal_gestures,
         kinds=("gesture",),
         better="up",
-        mark=Mark(">=", 2),
+        mark=">=",
         answered_by=client_touches,
     )
 )

@@ -11,7 +11,7 @@ from features.frame import Frame
 from features.histories.history import code
 from features.histories.log import NEVER, Array
 from features.histories.tables import DEALS, INTERACTIONS
-from features.indicators import REGISTRY, Figure, Mark
+from features.indicators import REGISTRY, Figure
 
 P2A = REGISTRY.signal(
     "P2a",
@@ -153,7 +153,7 @@ REGISTRY.add(
         ),
         _our_share,
         better="band",
-        mark=Mark("between", 0.3, 0.7),
+        mark="between",
         minimum=settings.MINIMUM_DEALS,
         evidence_unit="agreements with a concession",
         high=1.0,
@@ -212,6 +212,6 @@ REGISTRY.add(
         ),
         feedback_after_signing,
         better="down",
-        mark=Mark("<=", 0.1),
+        mark="<=",
     )
 )

@@ -7,6 +7,7 @@
     observed_until = 2024-06-30
     records = ["message", "call", "meeting"]   # kinds recorded: only of these is a count of zero a fact
     static = ["x_region"]                      # own columns of accounts that never change
+    directions = { x_satisfaction = "up" }     # own columns of which more ("up") or less ("down") is better
     simulated = false
     observed_until_per = "our_contact_id"      # observation of a group ends with its last event ...
     # ... or where a file says: its columns are the group's and observed_until
@@ -26,7 +27,7 @@ import pyarrow.compute as pc
 
 from features.histories.batch_checks import encoded, indices
 from features.histories.columns import OWN_PREFIX, Column
-from features.histories.tables import INTERACTIONS, KINDS, Dataset
+from features.histories.tables import INTERACTIONS, KINDS, Dataset, Direction
 from features.sources.files import is_canonical, read_dataset
 from features.sources.mapping import check_keys, read_toml
 from features.sources.readers import Array, SourceError, read_chunks
@@ -40,6 +41,7 @@ _KEYS = (
     "observed_until_by",
     "records",
     "static",
+    "directions",
     "simulated",
 )
 _TIME = Column("observed_until", "time", "")
@@ -74,6 +76,7 @@ def read_declarations(source: Path, declared: Mapping[str, Any]) -> Declarations
         observed_until=_time(merged, "observed_until", base.observed_until),
         records=_records(merged, base.records),
         static=_static(merged, base.static),
+        directions=_directions(merged, base.directions),
         simulated=_truth(merged, base.simulated),
     )
     if "observed_until_per" in merged and "observed_until_by" in merged:
@@ -108,6 +111,19 @@ def _static(declared: Mapping[str, Any], otherwise: frozenset[str]) -> frozenset
     if not isinstance(names, list) or not all(isinstance(name, str) and name.startswith(OWN_PREFIX) for name in names):
         raise SourceError(f"[dataset] static: {names!r} must be a list of columns that begin with {OWN_PREFIX}")
     return frozenset(names)
+
+
+def _directions(declared: Mapping[str, Any], otherwise: Mapping[str, Direction]) -> Mapping[str, Direction]:
+    if "directions" not in declared:
+        return otherwise
+    given = declared["directions"]
+    if not isinstance(given, dict) or any(
+        not name.startswith(OWN_PREFIX) or better not in ("up", "down") for name, better in given.items()
+    ):
+        raise SourceError(
+            f'[dataset] directions: {given!r} must say "up" or "down" of columns that begin with {OWN_PREFIX}'
+        )
+    return given
 
 
 def _truth(declared: Mapping[str, Any], otherwise: bool) -> bool:

@@ -19,11 +19,12 @@ from features.histories.tables import KINDS, Dataset
 from features.indicators import REGISTRY
 from tests.features.helpers import matrix_at
 from tests.features.oracle import Account
-from tests.features.oracles import lifecycle_warmth_pillars
+from tests.features.oracles import lifecycle_warmth_pillars, portfolio_wide
 from tests.features.worlds import BEGIN, SPAN, Record, World, random_world, truncated
 
 SIGNALS = ("L1", "L2", "L3", "L4", "L6", "W1c", "W2a", "W2b", "W3a", "W3b", "W4", "P1a", "P1c", "P2a", "P2b", "P2c")
 MINE = {name for name, one in REGISTRY.indicators.items() if one.signal.id in (*SIGNALS, "P3b", "P3c")}
+MINE -= set(portfolio_wide.COLUMNS)
 ALL_RECORDED = Dataset(records=frozenset(KINDS))
 HOUR = 3600
 

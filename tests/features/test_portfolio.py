@@ -15,6 +15,7 @@ from features.indicators import REGISTRY
 from features.matrix import Matrix, Rows, build_matrix
 from features.measuring import measure_portfolio
 from features.portfolio import KNOTS, Portfolio, month_of
+from features.reference import Reference
 from tests.features.helpers import differences
 from tests.features.oracle import Account, promises
 from tests.features.oracles import portfolio_wide
@@ -33,7 +34,7 @@ def world(request: pytest.FixtureRequest) -> World:
 def filled(history: History, portfolio: Portfolio | None) -> Matrix:
     account = np.repeat(np.arange(len(history.accounts), dtype=np.int32), len(MOMENTS))
     rows = Rows(account, np.tile(MOMENTS, len(history.accounts)))
-    return build_matrix(history, rows, evidence=True, portfolio=portfolio)
+    return build_matrix(history, rows, evidence=True, reference=Reference(portfolio))
 
 
 def whole(world: World) -> tuple[History, Portfolio]:

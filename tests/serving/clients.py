@@ -120,8 +120,8 @@ def learned(made: Records) -> Models:
     """Quickly learned models over all registered columns; what they learned is only that silence is a bad sign."""
     whole = history(made)
     matrix = build_matrix(whole, rows_at(whole, snapshots(BEGIN + 200 * DAY, AS_OF, 60)))
-    silent = np.nan_to_num(matrix.standing.silent_days, nan=99.0)
-    worse = np.digitize(silent, (10, 30, 60))
+    silent = np.nan_to_num(matrix.values[:, matrix.columns.index("D8f.silence_ratio.now")], nan=9.0)
+    worse = np.digitize(silent, (1, 3, 6))
     labels = (worse[:, None] + np.arange(len(HORIZONS)) >= 4).astype(np.int8)
     settings = RiskSettings(rounds=40, learning_rate=0.1)
     days_to_end = matrix.standing.days_to_end

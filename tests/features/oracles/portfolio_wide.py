@@ -56,9 +56,25 @@ def own(one: Account, promises: list[tuple[int, bool, bool]]) -> dict[str, float
     parts = [
         [value for at, value in one.answered if at in lately],
         [float(delay <= DAY) for at, delay in one.our_delays if at in lately],
+    ]
+    deliveries = [row for row in one.rows if row["kind"] == "delivery"]
+    never = 10**12
+    ours = [
         [float(kept) for at, kept, _ in promises if at in lately],
+        [
+            float(row.get("resolved_at", never) <= row["due_at"])
+            for row in deliveries
+            if "due_at" in row and min(row["due_at"], row.get("resolved_at", never)) in lately
+        ],
+        [
+            float(row["rating"] >= 7)
+            for row in deliveries
+            if "rating" in row and row.get("resolved_at", row["at"]) in lately
+        ],
     ]
     known = [fmean(part) for part in parts if len(part) >= 5]
+    kept = [fmean(part) for part in ours if len(part) >= 5]
+    known += [min(kept)] if kept else []
     potential = _potential(one)
     return {
         "revenue": revenue,

@@ -130,6 +130,24 @@ Horizon = Annotated[
 ]
 
 
+@app.callback()
+def start(
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="RAPPORT_SETTINGS",
+            help="Your own marks and other settings, where the documents leave them open (TOML).",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+) -> None:
+    """Which clients are about to leave, where each relationship stands, why, and what would help."""
+    if settings is not None:
+        # Before anything is imported that computes; processes started here inherit it.
+        os.environ["RAPPORT_SETTINGS"] = str(settings.resolve())
+
+
 @app.command(epilog="Example: rapport simulate demo/raw --accounts 300 --years 4 --seed 7")
 def simulate(
     folder: Annotated[

@@ -8,10 +8,12 @@ are known when they become true and hold for ever; then both are absent.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from features.histories.log import NEVER, Array, Log
+from features.kernel import compiled
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,25 @@ def facts(
     ([0, 1, 3], [10, 20, 30], [8, 9, 7])
     """
     values = np.full(len(at), value, dtype=np.int64) if isinstance(value, int) else value.astype(np.int64)
-    key = segment.astype(np.int64) * (1 << 42) + at
-    if bool((key[1:] < key[:-1]).any()):
-        order = np.argsort(key, kind="stable")
-        key, segment, at, values = key[order], segment[order], at[order], values[order]
+    start, ordered = _grouped(segments, segment, at)
+    if not ordered:
+        order = np.argsort(segment.astype(np.int64) * (1 << 42) + at, kind="stable")
+        at, values = at[order], values[order]
         known = None if known is None else known[order]
         until = None if until is None else until[order]
-    start = np.searchsorted(segment, np.arange(segments + 1))
     return Facts(start, at, values, known, until)
+
+
+@compiled
+def _grouped(segments: int, segment: Array, at: Array) -> Any:
+    """Where the facts of each segment begin, int64 (segments + 1), and whether all lie in order of (segment, at)."""
+    start = np.zeros(segments + 1, np.int64)
+    ordered = True
+    for f in range(len(segment)):
+        start[segment[f] + 1] += 1
+        if f > 0 and (segment[f] < segment[f - 1] or (segment[f] == segment[f - 1] and at[f] < at[f - 1])):
+            ordered = False
+    return np.cumsum(start), ordered
 
 
 def settled(log: Log, rows: Array) -> Array:

@@ -16,9 +16,10 @@ import numpy as np
 
 from features import settings
 from features.facts import Facts
-from features.frame import PLACE, SPANS, FactFunction, Frame
-from features.histories.log import DAY, Array
+from features.frame import PLACE, SPANS, FactFunction, Frame, Sums
+from features.histories.log import Array
 from features.indicators import Better, Comparison, Figure, Indicator, Mark, Signal
+from features.kernel import compiled
 
 _LONGER = np.array([settings.LONGER_WINDOW[1]], dtype=np.int64)
 
@@ -99,14 +100,13 @@ def windowed(
     trend: Literal["difference", "log ratio"] | None = "difference",
 ) -> Iterator[Indicator]:
     """The indicator over every window, and its trend."""
-    first: dict[str, Indicator] = {}
     for window, place in PLACE.items():
 
         def over_window(frame: Frame, place: int = place) -> Figure:
             figure = frame.once(compute, lambda: compute(frame))
             return Figure(figure.value[place], figure.evidence[place])
 
-        first[window] = single(
+        yield single(
             signal,
             text,
             over_window,
@@ -118,18 +118,18 @@ def windowed(
             low=low,
             high=high,
         )
-        yield first[window]
     if trend is None:
         return
-    recent, usual = first["90d"], first["365d"]
+    recent, usual = PLACE["90d"], PLACE["365d"]
 
     def change(frame: Frame) -> Figure:
-        new, old = recent.compute(frame), usual.compute(frame)
+        figure = frame.once(compute, lambda: compute(frame))
+        new, old, evidence = figure.value[recent], figure.value[usual], figure.evidence[recent]
         if trend == "difference":
-            return Figure(new.value - old.value, new.evidence)
-        both = (new.value > 0) & (old.value > 0)
-        logs = np.log(np.where(both, new.value, 1.0)) - np.log(np.where(both, old.value, 1.0))
-        return Figure(np.where(both, logs, np.nan), new.evidence)
+            return Figure(new - old, evidence)
+        both = (new > 0) & (old > 0)
+        logs = np.log(np.where(both, new, 1.0)) - np.log(np.where(both, old, 1.0))
+        return Figure(np.where(both, logs, np.nan), evidence)
 
     span = high - low if trend == "difference" else float("inf")
     yield replace(
@@ -157,8 +157,7 @@ def share(
     counted = make if matches is None else _matching(make, matches)
 
     def compute(frame: Frame) -> Figure:
-        sums = frame.sums(counted)
-        return known(ratio(sums.total, sums.count), sums.count, settings.MINIMUM_OBSERVATIONS)
+        return _mean_of(frame.sums(counted), 1.0)
 
     return windowed(signal, text, compute, better=better, mark=mark, high=1.0)
 
@@ -185,10 +184,25 @@ def mean(
     """Mean of facts, in units of 1 / scale; ``low`` and ``high`` are what it can be."""
 
     def compute(frame: Frame) -> Figure:
-        sums = frame.sums(make)
-        return known(ratio(sums.total, sums.count * scale), sums.count, settings.MINIMUM_OBSERVATIONS)
+        return _mean_of(frame.sums(make), scale)
 
     return windowed(signal, text, compute, better=better, mark=mark, low=low, high=high)
+
+
+def _mean_of(sums: Sums, scale: float) -> Figure:
+    return Figure(_means(sums.total, sums.count, float(scale), settings.MINIMUM_OBSERVATIONS), sums.count)
+
+
+@compiled
+def _means(total: Array, count: Array, scale: float, least: int) -> Array:
+    """total / (count × scale), NaN where there are fewer than the least; all (spans, rows), in one pass."""
+    spans, rows = count.shape
+    mean = np.full((spans, rows), np.nan)
+    for w in range(spans):
+        for r in range(rows):
+            if count[w, r] >= least:
+                mean[w, r] = total[w, r] / (count[w, r] * scale)
+    return mean
 
 
 def median(
@@ -220,9 +234,9 @@ def rate(
     """Facts per year of observation: count × 365 / days observed in the window, once enough days were."""
 
     def compute(frame: Frame) -> Figure:
-        days = frame.observed_seconds() / DAY
+        days, whole_days = frame.observed_days()
         per_year = ratio(frame.sums(make).count * 365.0, days)
-        return known(per_year, days.astype(np.int64), settings.MINIMUM_OBSERVED_DAYS)
+        return known(per_year, whole_days, settings.MINIMUM_OBSERVED_DAYS)
 
     return windowed(
         signal,
@@ -270,7 +284,7 @@ def event_rate(
     """
 
     def over(spans: Array, frame: Frame) -> Figure:
-        days = frame.observed_seconds(spans) / DAY
+        days, whole_days = frame.observed_days(spans)
         count = frame.sums(make, spans).count
         if answered_by is not None:
             count = np.minimum(count, settings.OUR_CONDUCT_PER_CLIENT_TOUCH * frame.sums(answered_by, spans).count)
@@ -278,7 +292,7 @@ def event_rate(
         if untold is not None:
             zero_is_a_fact = zero_is_a_fact & (frame.sums(untold, spans).count == 0)
         told = (days >= settings.MINIMUM_OBSERVED_DAYS) & ((count > 0) | zero_is_a_fact)
-        return Figure(np.where(told, ratio(count * 365.0, days), np.nan), days.astype(np.int64))
+        return Figure(np.where(told, ratio(count * 365.0, days), np.nan), whole_days)
 
     def over_longer(frame: Frame) -> Figure:
         figure = over(_LONGER, frame)

@@ -127,6 +127,15 @@ class Frame:
 
         return self.once(("observed_seconds", spans.tobytes()), compute)
 
+    def observed_days(self, spans: Array = SPANS) -> tuple[Array, Array]:
+        """As ``observed_seconds``, in days: float64, and whole ones as int64."""
+
+        def compute() -> tuple[Array, Array]:
+            days = self.observed_seconds(spans) / DAY
+            return days, days.astype(np.int64)
+
+        return self.once(("observed_days", spans.tobytes()), compute)
+
     def days_since(self, moment: Array) -> Array:
         """float64 (rows,): days from a moment to as_of; NaN where the moment lies before all time (none)."""
         return np.asarray(np.where(moment < -(1 << 49), np.nan, (self.as_of - moment) / DAY))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -67,8 +67,7 @@ class Signal:
     source: str
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(NamedTuple):
     """What an indicator computes: ``value`` float64 (rows,), NaN for unknown; ``evidence`` int64 (rows,), counts."""
 
     value: np.ndarray
@@ -116,6 +115,7 @@ class Registry:
     def __init__(self) -> None:
         self.signals: dict[str, Signal] = {}
         self.indicators: dict[str, Indicator] = {}
+        self._in_order: tuple[Indicator, ...] = ()
 
     def signal(self, id: str, name: str, meaning: str, source: str) -> Signal:
         """Register a signal and return it; a second one of the same id is an error."""
@@ -135,7 +135,9 @@ class Registry:
 
     def in_order(self) -> tuple[Indicator, ...]:
         """All indicators in the order of the documents: gauntlet, depth, life cycle, warmth, pillars."""
-        return tuple(sorted(self.indicators.values(), key=lambda one: _place(one.signal.id)))
+        if len(self._in_order) != len(self.indicators):
+            self._in_order = tuple(sorted(self.indicators.values(), key=lambda one: _place(one.signal.id)))
+        return self._in_order
 
 
 def _place(signal: str) -> tuple[int, str]:

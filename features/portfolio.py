@@ -118,7 +118,8 @@ def month_of(
     ``enough`` is the least number of accounts from which a line of quality over rank, or a usual time, is drawn.
     """
     brought = np.sort(revenue[revenue > 0])
-    from_top = np.cumsum(brought[::-1])[::-1] / brought.sum() if len(brought) else brought
+    whole = np.cumsum(brought[::-1])[::-1]
+    from_top = whole / whole[0] if len(brought) else brought
     kept = (
         np.unique(np.linspace(0, len(brought) - 1, KNOTS).round().astype(int)) if len(brought) > KNOTS else slice(None)
     )

@@ -20,8 +20,8 @@ from features.kernel import compiled
 def sums(start: Array, at: Array, value: Array, segment: Array, as_of: Array, spans: Array) -> Any:
     """Count and sum of each window, int64 (spans, rows); the time of the last fact by t, int64 (rows,), or -2**50."""
     rows, windows = len(segment), len(spans)
-    count = np.zeros((windows, rows), np.int64)
-    total = np.zeros((windows, rows), np.int64)
+    count = np.empty((windows, rows), np.int64)
+    total = np.empty((windows, rows), np.int64)
     last = np.full(rows, -(1 << 50), np.int64)
     low = np.zeros(windows, np.int64)
     low_total = np.zeros(windows, np.int64)

@@ -15,7 +15,7 @@ WINDOWS = {"90d": "last 90 days", "365d": "last 365 days", "all": "whole history
 
 LIMITS = {">=": "at least", "<=": "at most", ">": "more than"}
 
-PLAIN = ("count", "ratio", "rank")
+PLAIN = ("count", "ratio", "rank", "money", "doublings", "log hours", "as given")
 """Units that the meaning names already."""
 
 MOST_DECIMALS = 6
@@ -80,6 +80,8 @@ def _amount(unit: str, value: float, more: int = 0) -> str:
         return "yes" if value else "no"
     if unit in PLAIN:
         return _number(value, more)
+    if " to " in unit:
+        return f"{_number(value, more)} on a scale of {unit}"
     if unit.endswith("s") and not unit.startswith("per "):
         return _counted(value, unit.removesuffix("s"), more)
     return f"{_number(value, more)} {unit}"

@@ -27,7 +27,7 @@ import numpy as np
 
 from features import settings
 from features.histories.history import History, code
-from features.histories.log import Array
+from features.histories.log import Array, among
 from features.histories.tables import INTERACTIONS
 from features.kernel import compiled
 
@@ -110,7 +110,7 @@ def conversations(history: History) -> Conversations:
     kind, outcome = log["kind"], log["outcome"]
     meeting = (kind == _MEETING) & (outcome == _HELD)
     standalone = log["about_id"] < 0
-    touching = np.isin(kind, _TOUCHING) & standalone
+    touching = among(kind, _TOUCHING) & standalone
     is_touch = ((kind == _MESSAGE) | (kind == _CALL) | meeting | touching) & (log["auto"] != 1)
     row = np.flatnonzero(is_touch)
     segment, at = log.segment[row], log["at"][row]
@@ -135,7 +135,7 @@ def conversations(history: History) -> Conversations:
         settings.REPLY_WITHIN,
         settings.PROMPTED_WITHIN,
     )
-    first_attempts, client_replies, we_answered, our_replies = (Answers(*table.T) for table in tables)
+    first_attempts, client_replies, we_answered, our_replies = (Answers(*table) for table in tables)
     touches = Touches(row, segment, at, side, by_client, opens, first, prompted)
     return Conversations(touches, first_attempts, client_replies, we_answered, our_replies)
 
@@ -155,14 +155,22 @@ _FAR = -(1 << 50)
 def _emit(
     table: Array, count: int, segment: int, at: int, value: int, nudged: int, ratio: int, began: int, touch: int
 ) -> int:
-    table[count, 0] = segment
-    table[count, 1] = at
-    table[count, 2] = value
-    table[count, 3] = nudged
-    table[count, 4] = ratio
-    table[count, 5] = began
-    table[count, 6] = touch
+    table[0, count] = segment
+    table[1, count] = at
+    table[2, count] = value
+    table[3, count] = nudged
+    table[4, count] = ratio
+    table[5, count] = began
+    table[6, count] = touch
     return count + 1
+
+
+@compiled
+def _keep(run: Array, r: int, kept: int) -> int:
+    """Keep run r as the next of those kept; most often it lies there already."""
+    if r != kept:
+        run[kept] = run[r]
+    return kept + 1
 
 
 @compiled
@@ -191,8 +199,8 @@ def _link(
     n = len(at)
     opens, first, prompted = np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
     # Each touch begins at most one run and each run is decided once, so n entries are enough for every table.
-    attempts, replies = np.empty((n, 7), np.int64), np.empty((n, 7), np.int64)
-    handled, our_replies = np.empty((n, 7), np.int64), np.empty((n, 7), np.int64)
+    attempts, replies = np.empty((7, n), np.int64), np.empty((7, n), np.int64)
+    handled, our_replies = np.empty((7, n), np.int64), np.empty((7, n), np.int64)
     n_attempts = n_replies = n_handled = n_our = 0
 
     # A conversation's key is its thread, else (after all threads) its contact, else the account's own lane.
@@ -226,8 +234,7 @@ def _link(
                     else:
                         n_handled = _emit(handled, n_handled, s, ends, 0, 0, 0, run[r, _BEGAN], -1)
                 if run[r, _LAST] + within >= t:
-                    run[kept] = run[r]
-                    kept += 1
+                    kept = _keep(run, r, kept)
             runs = kept
 
             # 2. Was the client prompted, and does this open a conversation?
@@ -281,8 +288,7 @@ def _link(
                 kept = 0
                 for r in range(runs):
                     if run[r, _SIDE] != awaiting or not _answers(run[r], thread[i], contact[i], in_thread):
-                        run[kept] = run[r]
-                        kept += 1
+                        kept = _keep(run, r, kept)
                         continue
                     delay = t - run[r, _FIRST]
                     nudged = 1 if run[r, _COUNT] > 1 else 0
@@ -311,8 +317,8 @@ def _link(
         opens,
         first,
         prompted,
-        attempts[:n_attempts].copy(),
-        replies[:n_replies].copy(),
-        handled[:n_handled].copy(),
-        our_replies[:n_our].copy(),
+        attempts[:, :n_attempts].copy(),
+        replies[:, :n_replies].copy(),
+        handled[:, :n_handled].copy(),
+        our_replies[:, :n_our].copy(),
     )

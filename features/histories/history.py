@@ -7,6 +7,7 @@ Rows keep both kinds of time: when things happened (``at``) and from when they m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -233,18 +234,18 @@ def _of_other_rows(values: pa.ChunkedArray, keys: Callable[[], tuple[pa.Array, A
 
 
 def _from_values(column: Column, rows: Sequence[Mapping[str, Any]], known: dict[str, dict[str, int]]) -> Array:
-    values = [row.get(column.name) for row in rows]
+    name = column.name
     if column.type == "time":
-        return np.array([NEVER if value is None else value for value in values], dtype=np.int64)
+        return np.array([row.get(name, NEVER) for row in rows], dtype=np.int64)
     if column.type in ("int", "float"):
-        return np.array([float("nan") if value is None else value for value in values], dtype=np.float64)
+        return np.array([row.get(name, math.nan) for row in rows], dtype=np.float64)
     if column.type == "bool":
-        return np.array([-1 if value is None else value for value in values], dtype=np.int8)
+        return np.array([row.get(name, -1) for row in rows], dtype=np.int8)
     if column.type == "category":
-        allowed = column.allowed
-        return np.array([-1 if value is None else allowed.index(value) for value in values], dtype=np.int8)
-    names = known.setdefault((_NAMES | _SAME_CODES).get(column.name, column.name), {})
-    return np.array([-1 if value is None else names.setdefault(value, len(names)) for value in values], dtype=np.int32)
+        codes = _codes(column.allowed)
+        return np.array([codes[row[name]] if name in row else -1 for row in rows], dtype=np.int8)
+    names = known.setdefault((_NAMES | _SAME_CODES).get(name, name), {})
+    return np.array([names.setdefault(row[name], len(names)) if name in row else -1 for row in rows], dtype=np.int32)
 
 
 def _own_numbers(name: str, rows: Sequence[Mapping[str, Any]]) -> Array:

@@ -6,7 +6,7 @@ knows the difference, which is what makes looking ahead impossible by form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,17 @@ DAY = 86_400
 """Seconds in a day."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def among(codes: Array, chosen: Sequence[int]) -> Array:
+    """bool: whether each int8 code of a category (-1 unknown) is one of those chosen; as np.isin, but quicker.
+
+    >>> among(np.array([3, -1, 0], dtype=np.int8), [0, 3]).tolist()
+    [True, False, True]
+    """
+    listed = np.zeros(128, dtype=bool)
+    listed[list(chosen)] = True
+    return listed[codes]
 
 
 class Log:

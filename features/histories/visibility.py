@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from features.histories.history import TIME_OF, History, code
-from features.histories.log import NEVER, Array, Log
+from features.histories.log import NEVER, Array, Log, among
 from features.histories.tables import INTERACTIONS
 
 _AT_ONCE = code(INTERACTIONS, "kind", "call", "meeting")
@@ -80,7 +80,7 @@ def _between_happening_and_known(log: Log, table: str, segment: Array, as_of: Ar
         effective = np.where(resolved == NEVER, happened, resolved)
         if table == "interactions":
             # What became of a call or a meeting is true of its own time, even where it is settled later.
-            at_once = np.isin(log["kind"], _AT_ONCE)
+            at_once = among(log["kind"], _AT_ONCE)
             effective = np.where(at_once, np.minimum(happened, resolved), effective)
         spans.append((latest & (log["outcome_known"] > effective), effective, log["outcome_known"]))
     change = np.zeros(len(segment) + 1, dtype=np.int64)

@@ -57,14 +57,21 @@ def _local(zone: str, moments: Array) -> Array:
     if not len(moments):
         return moments
     first, last = (datetime.fromtimestamp(int(moment), UTC).year for moment in (moments.min(), moments.max()))
-    changes = [_offsets(zone, year) for year in range(first, last + 1)]
-    since, offset = (np.concatenate(parts) for parts in zip(*changes, strict=True))
+    since, offset = _clock(zone, first, last)
     return np.asarray(moments + offset[np.searchsorted(since, moments, side="right") - 1])
 
 
 @cache
 def _zones() -> set[str]:
     return available_timezones()
+
+
+@cache
+def _clock(zone: str, first: int, last: int) -> tuple[Array, Array]:
+    """As ``_offsets``, over some years."""
+    changes = [_offsets(zone, year) for year in range(first, last + 1)]
+    since, offset = (np.concatenate(parts) for parts in zip(*changes, strict=True))
+    return since, offset
 
 
 @cache

@@ -42,22 +42,36 @@ def _touches_over(frame: Frame, offset: int) -> Facts:
     Those count that the client has answered by the end of the 90 days after the win.
     """
     segment, won = _wins(frame)
-    touches = frame.derived(conversations).touches
     ended = won + settings.ATTENTION_OVER
 
-    def within(side: int, when: Array) -> Array:
-        one = ((touches.side & side) > 0) & (when < NEVER)
-        made, told = (_key(touches.segment[one], moment[one]) for moment in (touches.at, when))
+    def within(made: Array, told: Array) -> Array:
         begin, end = (
             np.searchsorted(made, _key(segment, won + moment), side="right")
             for moment in (offset, offset + settings.ATTENTION_OVER)
         )
         return np.maximum(np.minimum(end, np.searchsorted(told, _key(segment, ended), side="right")) - begin, 0)
 
-    ours = within(US, frame.once(_touches_over, lambda: when_answered(frame, touches.segment, touches.at)))
-    theirs = within(CLIENT, touches.at)
-    counted = np.minimum(ours, settings.OUR_CONDUCT_PER_CLIENT_TOUCH * theirs)
+    theirs = frame.once(_their_touches, lambda: _their_touches(frame))
+    ours = within(*frame.once(_our_touches, lambda: _our_touches(frame)))
+    counted = np.minimum(ours, settings.OUR_CONDUCT_PER_CLIENT_TOUCH * within(theirs, theirs))
     return facts(frame.history.segments, segment, ended, counted)
+
+
+def _our_touches(frame: Frame) -> tuple[Array, Array]:
+    """Segment and time as one sorted number: of each touch of ours that was answered, and of that answer."""
+    touches = frame.derived(conversations).touches
+    ours = (touches.side & US) > 0
+    segment, at = touches.segment[ours], touches.at[ours]
+    when = when_answered(frame, segment, at)
+    answered = when < NEVER
+    return _key(segment[answered], at[answered]), _key(segment[answered], when[answered])
+
+
+def _their_touches(frame: Frame) -> Array:
+    """Segment and time of each touch of the client as one sorted number."""
+    touches = frame.derived(conversations).touches
+    own = (touches.side & CLIENT) > 0
+    return _key(touches.segment[own], touches.at[own])
 
 
 def _key(segment: Array, at: Array) -> Array:

@@ -62,9 +62,9 @@ def _against_usual(frame: Frame, measure: Array) -> tuple[Array, Array, Array, A
     """Segment, at, value and twice the contact's usual value of each reply of a contact with a baseline of its own."""
     replies = frame.derived(conversations).client_replies
     segment, contact, _ = _repliers(frame)
-    told = np.flatnonzero((contact >= 0) & (measure != NO_WORDS))
+    order = frame.once(_against_usual, lambda: np.lexsort((replies.at, contact, segment)))
+    order = order[(contact[order] >= 0) & (measure[order] != NO_WORDS)]
     person = segment << 32 | contact
-    order = told[np.lexsort((replies.at[told], person[told]))]
     twice = _usual(person[order], replies.at[order], measure[order], settings.BASELINE_REPLIES)
     based = twice > -(1 << 50)
     order = order[based]

@@ -12,7 +12,7 @@ from features.figures import Text, known, mean, share, windowed
 from features.frame import SPANS, Frame
 from features.histories.conversations import BOTH, CLIENT, US, conversations
 from features.histories.history import History, code
-from features.histories.log import NEVER, Array
+from features.histories.log import NEVER, Array, among
 from features.histories.people import value_at
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
@@ -158,7 +158,7 @@ def face_to_face(frame: Frame) -> Facts:
     touches = frame.derived(conversations).touches
     channel = frame.history.interactions["channel"][touches.row]
     told = (touches.side == BOTH) & (channel >= 0)
-    seen = np.isin(channel[told], _FACE_TO_FACE)
+    seen = among(channel[told], _FACE_TO_FACE)
     return facts(frame.history.segments, touches.segment[told], touches.at[told], seen)
 
 

@@ -9,7 +9,7 @@ from features.facts import Facts, facts
 from features.figures import Text, share, since
 from features.frame import Frame
 from features.histories.history import code
-from features.histories.log import Array
+from features.histories.log import Array, among
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY
 
@@ -64,7 +64,7 @@ def senior_briefs(frame: Frame) -> Facts:
 def early_briefs(frame: Frame) -> Facts:
     """1 for a brief that called us in while the issue was forming or to shape it, else 0; where the phase is told."""
     phase = frame.history.interactions["phase"]
-    return _briefs(frame, phase >= 0, np.isin(phase, _EARLY))
+    return _briefs(frame, phase >= 0, among(phase, _EARLY))
 
 
 REGISTRY.add(

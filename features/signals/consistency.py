@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from features import settings
@@ -13,6 +15,7 @@ from features.histories.history import code
 from features.histories.log import DAY, NEVER, Array
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
+from features.kernel import compiled
 from features.signals.service import deliveries_in_time, our_delays, our_promises
 from features.windows import medians, sums
 
@@ -34,37 +37,53 @@ _YEAR = 365 * DAY
 _RATINGS = 10
 
 
-def _months(frame: Frame) -> list[Array]:
-    """The ends of the last twelve months, as of each row: int64 (rows,) each."""
-    return [frame.as_of - back * (_YEAR // settings.SERVICE_MONTHS) for back in range(settings.SERVICE_MONTHS)]
+_MONTH = np.array([_YEAR // settings.SERVICE_MONTHS])
 
 
-def _monthly_delays(frame: Frame) -> list[Array]:
-    """Natural logarithm of the median hours to our answer, month by month; NaN where there was none."""
-    one, span = frame.facts(our_delays), np.array([_YEAR // settings.SERVICE_MONTHS])
-    middles = [medians(one.start, one.at, one.value, frame.segment, end, span)[1][0] for end in _months(frame)]
-    return [np.log(np.maximum(middle, settings.FAST_ENOUGH) / 3600) for middle in middles]
+def _months(frame: Frame) -> tuple[Array, Array]:
+    """The segment and the end of the last twelve months as of each row: int64 (months × rows,), month by month."""
+    ends = frame.as_of - np.arange(settings.SERVICE_MONTHS)[:, None] * _MONTH
+    return np.tile(frame.segment, settings.SERVICE_MONTHS), ends.ravel()
 
 
-def _monthly_keeping(frame: Frame) -> list[Array]:
-    """Share of our promises kept by their time, month by month; NaN where none was decided."""
-    one, span = frame.facts(our_promises), np.array([_YEAR // settings.SERVICE_MONTHS])
-    decided = [sums(one.start, one.at, one.value, frame.segment, end, span) for end in _months(frame)]
-    return [ratio(total[0], count[0]) for count, total, _ in decided]
+def _monthly_delays(frame: Frame) -> Figure:
+    """Spread of the natural logarithm of the median hours to our answer in each month that has one."""
+    one = frame.facts(our_delays)
+    count, middle = medians(one.start, one.at, one.value, *_months(frame), _MONTH)
+    return _spread(np.log(np.maximum(middle, settings.FAST_ENOUGH) / 3600), count)
 
 
-def _spread(months: list[Array]) -> Figure:
-    """Standard deviation over the months that are known; the evidence is their number."""
-    # Added up one month after the other: numpy's own sums depend on the shape of the whole.
-    given = [~np.isnan(month) for month in months]
-    count, total, squares = (np.zeros(len(months[0])) for _ in range(3))
-    for month, there in zip(months, given, strict=True):
-        count += there
-        total += np.where(there, month, 0.0)
-    mean = ratio(total, count)
-    for month, there in zip(months, given, strict=True):
-        squares += np.where(there, (month - mean) ** 2, 0.0)
-    return known(np.sqrt(ratio(squares, count)), count.astype(np.int64), settings.MINIMUM_OBSERVATIONS)
+def _monthly_keeping(frame: Frame) -> Figure:
+    """Spread of the share of our promises kept by their time in each month in which one was decided."""
+    one = frame.facts(our_promises)
+    count, total, _ = sums(one.start, one.at, one.value, *_months(frame), _MONTH)
+    return _spread(ratio(total, count), count)
+
+
+def _spread(monthly: Array, count: Array) -> Figure:
+    months = (settings.SERVICE_MONTHS, -1)
+    spread, known_months = _deviations(monthly.reshape(months), count.reshape(months))
+    return known(spread, known_months, settings.MINIMUM_OBSERVATIONS)
+
+
+@compiled
+def _deviations(value: Array, count: Array) -> Any:
+    """Standard deviation of the values (months, rows) that are of something, NaN if none is, and how many are."""
+    # Added up one after the other: numpy's own sums depend on the shape of the whole.
+    months, rows = value.shape
+    deviation, known_months = np.full(rows, np.nan), np.zeros(rows, np.int64)
+    for r in range(rows):
+        total = squares = 0.0
+        for m in range(months):
+            if count[m, r] > 0:
+                known_months[r] += 1
+                total += value[m, r]
+        for m in range(months):
+            if count[m, r] > 0:
+                squares += (value[m, r] - total / known_months[r]) ** 2
+        if known_months[r] > 0:
+            deviation[r] = np.sqrt(squares / known_months[r])
+    return deviation, known_months
 
 
 def prompt_answers(frame: Frame) -> Facts:
@@ -88,6 +107,8 @@ def delivery_ratings(frame: Frame) -> Facts:
     return facts(frame.history.segments, log.segment[rows], made, np.round(log["rating"][rows] * 100).astype(np.int64))
 
 
+_SLIP = np.array([settings.SLIP_RECENT, settings.SLIP_RECENT + settings.SLIP_BEFORE])
+
 _SERVICE: tuple[tuple[FactFunction, int], ...] = (
     (prompt_answers, 1),
     (our_promises, 1),
@@ -101,18 +122,18 @@ def _slip(frame: Frame) -> Figure:
     """Mean over the measures known in both times of the recent score minus that before; evidence is what is recent."""
     change, measures = np.zeros(len(frame.as_of)), np.zeros(len(frame.as_of))
     evidence = np.zeros(len(frame.as_of), dtype=np.int64)
-    before = frame.as_of - settings.SLIP_RECENT
     for make, best in _SERVICE:
-        one = frame.facts(make)
-        figures = []
-        for end, span in ((frame.as_of, settings.SLIP_RECENT), (before, settings.SLIP_BEFORE)):
-            count, total, _ = sums(one.start, one.at, one.value, frame.segment, end, np.array([span]))
-            figures.append(known(ratio(total[0], count[0] * best), count[0], settings.MINIMUM_OBSERVATIONS))
-        recent, usual = figures
-        both = ~np.isnan(recent.value - usual.value)
-        change += np.where(both, recent.value - usual.value, 0.0)
-        measures += both
-        evidence += np.where(both, recent.evidence, 0)
+        found = frame.sums(make, _SLIP)
+        # The last 90 days, and what is left of the longer window: the time before them.
+        count, total = found.count.copy(), found.total.copy()
+        count[1] -= count[0]
+        total[1] -= total[0]
+        score = known(ratio(total, count * best), count, settings.MINIMUM_OBSERVATIONS).value
+        slipped = score[0] - score[1]
+        told = ~np.isnan(slipped)
+        change += np.where(told, slipped, 0.0)
+        measures += told
+        evidence += np.where(told, count[0], 0)
     return Figure(ratio(change, measures), evidence)
 
 
@@ -126,7 +147,7 @@ REGISTRY.add(
                 "standard deviation over the last twelve months of ln(median hours to our answer, at least one hour)",
                 "log hours",
             ),
-            lambda frame: _spread(_monthly_delays(frame)),
+            _monthly_delays,
             window="365d",
             better="down",
             minimum=settings.MINIMUM_OBSERVATIONS,
@@ -140,7 +161,7 @@ REGISTRY.add(
                 "standard deviation over the last twelve months of the share of our promises kept by their time",
                 "share",
             ),
-            lambda frame: _spread(_monthly_keeping(frame)),
+            _monthly_keeping,
             window="365d",
             better="down",
             minimum=settings.MINIMUM_OBSERVATIONS,

@@ -55,22 +55,28 @@ def in_sales_phase(frame: Frame, segment: Array, at: Array) -> Array:
     return np.asarray(covered(phases.start, phases.at - 1, ends - 1, segment, at, instant)[0] > 0)
 
 
-def _our_touches(frame: Frame, inside: bool) -> Facts:
+def _our_touches(frame: Frame) -> Facts:
+    """Our touches, answered or not: 1 inside a sales phase, else 0."""
     touches = frame.derived(conversations).touches
     ours = (touches.side & US) > 0
     segment, at = touches.segment[ours], touches.at[ours]
-    chosen = in_sales_phase(frame, segment, at) == inside
-    return facts(frame.history.segments, segment[chosen], at[chosen])
+    return facts(frame.history.segments, segment, at, in_sales_phase(frame, segment, at))
+
+
+def _of_phase(frame: Frame, inside: int) -> Facts:
+    every = frame.facts(_our_touches)
+    chosen = every.value == inside
+    return facts(frame.history.segments, every.segment[chosen], every.at[chosen])
 
 
 def our_touches_outside(frame: Frame) -> Facts:
     """Our touches outside sales phases, answered or not."""
-    return _our_touches(frame, inside=False)
+    return _of_phase(frame, 0)
 
 
 def our_touches_inside(frame: Frame) -> Facts:
     """Our touches inside sales phases, answered or not."""
-    return _our_touches(frame, inside=True)
+    return _of_phase(frame, 1)
 
 
 answered_outside = partial(answered, our_touches_outside)

@@ -8,7 +8,7 @@ from features.facts import Facts, facts, settled
 from features.figures import Text, share, since
 from features.frame import Frame
 from features.histories.history import code
-from features.histories.log import NEVER
+from features.histories.log import NEVER, among
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY
 
@@ -30,7 +30,7 @@ def fees_contested(frame: Frame) -> Facts:
     """1 for a quote, proposal or invoice argued about, disputed or paid late, 0 for one accepted; when settled."""
     log = frame.history.interactions
     kind, outcome = log["kind"], log["outcome"]
-    contested = np.isin(outcome, _CONTESTED)
+    contested = among(outcome, _CONTESTED)
     rows = np.flatnonzero((kind == _FEE) & (contested | (outcome == _ACCEPTED)))
     resolved = log["resolved_at"][rows]
     paid_late = (log["subtype"][rows] == _INVOICE) & (resolved != NEVER) & (resolved > log["due_at"][rows])

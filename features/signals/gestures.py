@@ -102,7 +102,7 @@ REGISTRY.add(
             "ambassadors",
             "Number of people at the client who spoke for us to their own management",
             "distinct contacts with advocacy `champion`",
-            "people",
+            "contacts",
         ),
         _ambassadors,
         better="up",

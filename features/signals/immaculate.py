@@ -11,7 +11,7 @@ from features.frame import Frame
 from features.histories.annotations import annotated
 from features.histories.conversations import CLIENT, US, conversations
 from features.histories.history import code
-from features.histories.log import NEVER, Array
+from features.histories.log import NEVER, Array, among
 from features.histories.tables import DEALS, INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.signals.answered import when_answered
@@ -66,7 +66,7 @@ def cold_contacts(frame: Frame) -> Facts:
     log, touches = frame.history.interactions, frame.derived(conversations).touches
     ours = touches.row[(touches.side & US) > 0]
     since, mistakes = _flaws(frame, ours)
-    corrected = (log["kind"] == _MEETING) & (log["actor"] == _US) & np.isin(log["outcome"], _CORRECTED)
+    corrected = (log["kind"] == _MEETING) & (log["actor"] == _US) & among(log["outcome"], _CORRECTED)
     moved = np.flatnonzero(corrected)
     resolved = log["resolved_at"][moved]
     own = np.concatenate((log["at"][mistakes], np.where(resolved == NEVER, log["at"][moved], resolved)))

@@ -13,7 +13,7 @@ from features.frame import PLACE, FactFunction, Frame
 from features.histories.annotations import client_touch
 from features.histories.conversations import conversations
 from features.histories.history import code
-from features.histories.log import NEVER, Array
+from features.histories.log import NEVER, Array, among
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.signals.commitments import CLIENT_ACTOR
@@ -63,7 +63,7 @@ def _opening_up(frame: Frame, *subtypes: int) -> Facts:
     log = frame.history.interactions
     linked = frame.derived(conversations)
     led = (log["kind"] == _DISCLOSURE) & (log["actor"] == CLIENT_ACTOR)
-    rows = np.flatnonzero(led & np.isin(log["subtype"], subtypes))
+    rows = np.flatnonzero(led & among(log["subtype"], subtypes))
     touch = client_touch(frame.history, linked, rows)
     rows, touch = rows[touch >= 0], touch[touch >= 0]
     # Rows lie in order of time: the first of those about a touch is the first that told of it.

@@ -9,7 +9,7 @@ from features.facts import Facts, facts, settled
 from features.figures import Text, records, since, single
 from features.frame import PLACE, Frame
 from features.histories.history import code
-from features.histories.log import DAY, NEVER, Array
+from features.histories.log import DAY, NEVER, Array, among
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.kernel import compiled
@@ -64,7 +64,7 @@ def _next_review(frame: Frame) -> Array:
 
     def compute() -> Array:
         log, rows = frame.history.interactions, _reviews(frame)
-        off = np.isin(log["outcome"][rows], _CALLED_OFF)
+        off = among(log["outcome"][rows], _CALLED_OFF)
         until = np.where(off, settled(log, rows), NEVER)
         start = np.searchsorted(log.segment[rows], np.arange(frame.history.segments + 1))
         return _next(start, log["at"][rows], log["known"][rows], until, frame.segment, frame.as_of, NEVER)

@@ -16,7 +16,7 @@ from features import settings as own_settings
 from features.histories.history import History
 from features.histories.log import DAY
 from features.histories.tables import Dataset
-from features.indicators import REGISTRY, Indicator, Mark
+from features.indicators import REGISTRY, Indicator
 from features.matrix import Rows, build_matrix, fingerprint
 from tests.features.helpers import differences, matrix_at, matrix_of
 from tests.features.oracle import figures
@@ -43,15 +43,6 @@ def test_every_indicator_says_what_it_is(indicator: Indicator) -> None:
         assert indicator.mark is None
         assert indicator.constraint == 0
     assert indicator.constraint == (0 if indicator.context else {"up": -1, "down": 1}.get(indicator.better or "", 0))
-
-
-def test_documented_marks_stand_as_the_documents_give_them() -> None:
-    documented = {one.column: one.mark for one in INDICATORS if one.mark is not None and one.mark.documented}
-    assert {column.rsplit(".", 1)[0]: mark for column, mark in documented.items()} == {
-        "G1a.first_attempt_response_rate": Mark(">=", 0.75, documented=True),
-        "G1d.reinitiation_rate": Mark(">=", 0.25, documented=True),
-        "W4.prepared_share": Mark(">=", 1.0, documented=True),
-    }
 
 
 def test_names_are_unique_and_a_second_registration_is_refused() -> None:

@@ -9,7 +9,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from training.simulation import behaviour as b
+import numpy as np
+from numpy.typing import NDArray
+
+from training.simulation import events as e
 from training.simulation import records as r
 from training.simulation.behaviour import build_behaviour
 from training.simulation.chain import LAPSE, N_CONDITIONS, N_STATES, WON, Chain, build_chain
@@ -18,6 +21,8 @@ from training.simulation.portfolio import Portfolio
 from training.simulation.walk import EXPANSION_NEEDS, SALES_PHASE
 
 Record = dict[str, Any]
+Floats = NDArray[np.float64]
+"""A figure for each state, or for each condition."""
 
 
 def forward_risks(
@@ -25,66 +30,53 @@ def forward_risks(
 ) -> list[float]:
     """The chance of switching within each horizon, given that it is not cut off by another end."""
     type_, condition = divmod(state, N_CONDITIONS)
-    conditions = range(N_CONDITIONS)
-    step = chain.step[type_].tolist()
-    opens, closes, decision, terms = (
-        each.tolist() for each in (chain.opens, chain.closes, chain.decision, chain.terms)
-    )
-    alive = {(days_to_end, renewal_open): [float(each == condition) for each in conditions]}
+    of_type = slice(type_ * N_CONDITIONS, (type_ + 1) * N_CONDITIONS)
+    opens, decision = chain.opens[:, of_type], chain.decision[:, of_type]
+    terms = list(zip(chain.terms.tolist(), chain.term_shares.tolist(), strict=True))
+    alive = {(days_to_end, renewal_open): np.eye(N_CONDITIONS)[condition]}
     switching = otherwise = 0.0
     risks = []
     for day in range(1, max(horizons) + 1):
-        evening: dict[tuple[int, bool], list[float]] = defaultdict(lambda: [0.0] * N_CONDITIONS)
+        evening: dict[tuple[int, bool], Floats] = defaultdict(lambda: np.zeros(N_CONDITIONS))
         for (left, is_open), chances in alive.items():
-            for condition, chance in enumerate(chances):
-                column = type_ * N_CONDITIONS + condition
-                event = chance * (closes[left - LAPSE] if is_open else opens[left - LAPSE][column])
-                evening[left, is_open][condition] += chance - event
-                if event and not is_open:
-                    evening[left, True][condition] += event
-                elif event:
-                    switching += event * sum(row[column] for row in decision[1:4])
-                    otherwise += event * sum(row[column] for row in decision[4:])
-                    for term, share in zip(terms, chain.term_shares, strict=True):
-                        evening[max(left, 1) + term, False][condition] += event * decision[WON][column] * share
+            event = chances * (chain.closes[left - LAPSE] if is_open else opens[left - LAPSE])
+            evening[left, is_open] += chances - event
+            if not is_open:
+                evening[left, True] += event
+                continue
+            switching += float((event * decision[1:4]).sum())
+            otherwise += float((event * decision[4:]).sum())
+            for term, share in terms:
+                evening[max(left, 1) + term, False] += event * decision[WON] * share
         alive = {}
         for (left, is_open), chances in evening.items():
             if left - 1 == LAPSE and not is_open:
-                switching += sum(chances)
-            elif any(chances):
-                moved = [sum(chances[was] * step[was][becomes] for was in conditions) for becomes in conditions]
-                alive[left - 1, is_open] = moved
+                switching += float(chances.sum())
+            elif chances.any():
+                alive[left - 1, is_open] = chances @ chain.step[type_]
         if day in horizons:
-            risks.append(float(switching / (1 - otherwise)))
+            risks.append(switching / (1 - otherwise))
     return risks
 
 
-def posteriors(portfolio: Portfolio, account: int) -> dict[int, list[float]]:
+def posteriors(portfolio: Portfolio, account: int) -> dict[int, Floats]:
     """What can be known of the state, by midnight, for an account whose stage nobody reviewed."""
     life = _Life(portfolio, account)
     chain = life.chain
-    found: dict[int, list[float]] = {}
-    of_type = [float(share) for share in chain.type_shares]
+    found: dict[int, Floats] = {}
+    of_type = chain.type_shares
     for first, last in life.spells():
-        belief = [of_type[s // N_CONDITIONS] * float(chain.at_win[s % N_CONDITIONS]) for s in range(N_STATES)]
+        belief = np.outer(of_type, chain.at_win)
         for day in range(first, last + 1):
-            found[day] = belief
-            weights = belief
+            found[day] = belief.ravel()
+            weights = belief.ravel()
             for chances in life.chances(day, first):
-                weights = [weights[s] * chances[s] for s in range(N_STATES)]
-            total = sum(weights)
-            belief = [
-                sum(
-                    weights[s - s % N_CONDITIONS + was]
-                    / total
-                    * float(chain.step[s // N_CONDITIONS][was][s % N_CONDITIONS])
-                    for was in range(N_CONDITIONS)
-                )
-                for s in range(N_STATES)
-            ]
-        of_type = [sum(belief[t * N_CONDITIONS : (t + 1) * N_CONDITIONS]) for t in range(len(of_type))]
+                weights = weights * chances
+            after = (weights / weights.sum()).reshape(belief.shape)
+            belief = np.stack([after[type_] @ chain.step[type_] for type_ in range(len(after))])
+        of_type = belief.sum(axis=1)
         if last == portfolio.days - 1:
-            found[portfolio.days] = belief
+            found[portfolio.days] = belief.ravel()
     return found
 
 
@@ -93,9 +85,10 @@ class _Life:
 
     def __init__(self, portfolio: Portfolio, account: int) -> None:
         self.chain, tables = build_chain(), build_behaviour()
-        self.opening, self.item, self.trait = tables.opening.tolist(), tables.item.tolist(), tables.trait.tolist()
-        self.days_pending = tables.days_pending.tolist()
-        self.opens, self.decision = self.chain.opens.tolist(), self.chain.decision.tolist()
+        self.opening, self.item, self.trait, self.decision = (
+            each[..., :N_STATES] for each in (tables.opening, tables.item, tables.trait, self.chain.decision)
+        )
+        self.opens, self.days_pending = self.chain.opens, tables.days_pending.tolist()
         self.days = portfolio.days
         self.first_weekday = int((portfolio.observed_from.astype("M8[D]").astype(int) + 3) % 7)
         self.size = 0.7 + 0.15 * (int(portfolio.contacts[account]) - 2)
@@ -110,10 +103,10 @@ class _Life:
             self._read(place, row)
         for deal in self.deals:
             if deal["kind"] != r.NEW:
-                self.traits[deal["opened"] // DAY].append((b.TRAIT_COMPETITIVE, deal["competitive"]))
+                self.traits[deal["opened"] // DAY].append((e.TRAIT_COMPETITIVE, deal["competitive"]))
             if deal["kind"] == r.ADD_ON and deal["closed"] >= 0:
                 won = int(deal["outcome"] == r.DEAL_WON)
-                self.traits[deal["closed"] // DAY].append((b.TRAIT_EXPANSION, won))
+                self.traits[deal["closed"] // DAY].append((e.TRAIT_EXPANSION, won))
 
     def spells(self) -> Iterator[tuple[int, int]]:
         """First and last day of each spell as a client."""
@@ -121,34 +114,38 @@ class _Life:
             if deal["kind"] == r.NEW and deal["outcome"] == r.DEAL_WON:
                 first = deal["closed"] // DAY + 1
                 # A lapse falls on the midnight after the last day.
-                ends = [(e["at"] - (e["cause"] == r.LAPSED)) // DAY for e in self.leavings if e["at"] >= first * DAY]
+                ends = [
+                    (each["at"] - (each["cause"] == r.LAPSED)) // DAY
+                    for each in self.leavings
+                    if each["at"] >= first * DAY
+                ]
                 yield first, min([*ends, self.days - 1])
 
-    def chances(self, day: int, first: int) -> Iterator[list[float]]:
+    def chances(self, day: int, first: int) -> Iterator[Floats]:
         """By state, the chance of each thing that happened on the day, or might have and did not."""
         if (self.first_weekday + day) % 7 < 5:
             selling = any(deal["opened"] // DAY < day <= _closed(deal) for deal in self.deals)
-            for kind in range(b.EXPANSION):
-                keen = SALES_PHASE if selling and kind in (b.OUR_MESSAGE, b.OUR_CALL, b.MEETING) else 1.0
-                opens = [self.size * keen * chance for chance in self.opening[kind]]
-                yield _or_not(opens, kind in self.openings[day])
+            for kind in range(e.EXPANSION):
+                keen = SALES_PHASE if selling and kind in (e.OUR_MESSAGE, e.OUR_CALL, e.MEETING) else 1.0
+                yield _or_not(self.size * keen * self.opening[kind], kind in self.openings[day])
             yield from self._ended(day, first)
         for trait, shown in self.traits[day]:
             yield self.trait[trait][shown]
         yield from self._bought(day)
 
-    def _ended(self, day: int, first: int) -> Iterator[list[float]]:
-        left_before = max([e["at"] // DAY for e in self.leavings if e["at"] // DAY < first], default=-1)
-        touches = (b.AWAIT_REPLY, b.AWAIT_FURTHER, b.AWAIT_CALL_BACK, b.OWE_REPLY, b.OWE_FURTHER)
+    def _ended(self, day: int, first: int) -> Iterator[Floats]:
+        left_before = max([each["at"] // DAY for each in self.leavings if each["at"] // DAY < first], default=-1)
+        ours = (e.AWAIT_REPLY, e.AWAIT_FURTHER, e.AWAIT_CALL_BACK, e.MAIN_REPLY, e.MAIN_FURTHER, e.MAIN_CALL_BACK)
+        touches = (*ours, e.OWE_REPLY, e.OWE_FURTHER)
         for kind, start, due, end, ending, at in self.items:
             over = max(start, due) + self.days_pending[kind]
             if start <= left_before or not start <= day <= over or (end is not None and day > end):
                 continue
             if day == start and (kind not in touches or at % DAY >= CLOSES - 120):
                 continue
-            yield self.item[kind][_age(kind, start, due, day)][ending if day == end else b.NOTHING]
+            yield self.item[kind][_age(kind, start, due, day)][ending if day == end else e.NOTHING]
 
-    def _bought(self, day: int) -> Iterator[list[float]]:
+    def _bought(self, day: int) -> Iterator[Floats]:
         won = [d for d in self.deals if d["kind"] != r.ADD_ON and d["outcome"] == r.DEAL_WON and _closed(d) < day]
         left = won[-1]["ends"] // DAY - day
         renewals = [d for d in self.deals if d["kind"] == r.RENEWAL and d["opened"] // DAY <= day <= _closed(d)]
@@ -159,7 +156,7 @@ class _Life:
             yield _or_not(self.opens[left - LAPSE], bool(renewals))
         add_ons = [d for d in self.deals if d["kind"] == r.ADD_ON and d["opened"] // DAY <= day <= _closed(d)]
         if left >= EXPANSION_NEEDS and not any(d["opened"] // DAY < day for d in add_ons):
-            yield _or_not(self.opening[b.EXPANSION], bool(add_ons))
+            yield _or_not(self.opening[e.EXPANSION], bool(add_ons))
 
     def _read(self, place: int, row: Record) -> None:
         """What a row opened, showed and left pending."""
@@ -167,74 +164,90 @@ class _Life:
         client = actor == r.CLIENT
         show = self.traits[day].append
         opened: int | None = None
+        main = row["contact"] == 1
         if kind == r.MESSAGE and row["auto"] != 1:
             if client:
-                show((b.TRAIT_CHANNEL, row["channel"]))
-                if row["words_class"] >= 0:
-                    show((b.TRAIT_WORDS, row["words_class"]))
+                show((e.TRAIT_POLITENESS, row["politeness"]))
+            if client and row["words_class"] >= 0:
+                show((e.TRAIT_WORDS, row["words_class"]))
             nudge = not client and row["reply_to"] < 0 and self._before_in_thread(place, row)
             if row["reply_to"] < 0 and not nudge:
-                opened = b.CLIENT_MESSAGE if client else b.OUR_MESSAGE
-            first_of_two = (b.OWE_REPLY, b.OWE_FURTHER) if client else (b.AWAIT_REPLY, b.AWAIT_FURTHER)
+                opened = e.CLIENT_MESSAGE if client else e.OUR_MESSAGE
+            ours = (e.MAIN_REPLY, e.MAIN_FURTHER) if main else (e.AWAIT_REPLY, e.AWAIT_FURTHER)
+            first_of_two = (e.OWE_REPLY, e.OWE_FURTHER) if client else ours
             self._pending(first_of_two[row["reply_to"] >= 0], place, at)
         elif kind == r.MESSAGE:
-            opened = None if client else b.NEWSLETTER
+            opened = None if client else e.NEWSLETTER
         elif kind == r.CALL and row["reply_to"] < 0:
-            opened = b.CLIENT_CALL if client else b.OUR_CALL
-            show((b.TRAIT_CLIENT_CALL if client else b.TRAIT_OUR_CALL, row["outcome"] - r.ANSWERED))
+            opened = e.CLIENT_CALL if client else e.OUR_CALL
+            ours = (e.TRAIT_MAIN_CALL, e.MAIN_CALL_BACK) if main else (e.TRAIT_OUR_CALL, e.AWAIT_CALL_BACK)
+            trait, item = (e.TRAIT_CLIENT_CALL, e.OWE_REPLY) if client else ours
+            show((trait, row["outcome"] - r.ANSWERED))
             if row["outcome"] != r.ANSWERED:
-                self._pending(b.OWE_REPLY if client else b.AWAIT_CALL_BACK, place, at)
+                self._pending(item, place, at)
         elif kind == r.MEETING_ROW:
             self._read_meeting(row)
         elif kind == r.COMMITMENT:
-            opened = b.CLIENT_PROMISE if client else b.OUR_PROMISE
+            opened = e.CLIENT_PROMISE if client else e.OUR_PROMISE
             kept = row["outcome"] == r.KEPT
-            self._until(b.CLIENT_DUE if client else b.OUR_DUE, row, b.DONE, row["resolved"] if kept else -1)
+            self._until(e.CLIENT_DUE if client else e.OUR_DUE, row, e.DONE, row["resolved"] if kept else -1)
         elif kind == r.DELIVERY_ROW:
-            opened = b.DELIVERY
-            self._until(b.DELIVERY_DUE, row, b.DONE, row["resolved"])
+            opened = e.DELIVERY
+            self._until(e.DELIVERY_DUE, row, e.DONE, row["resolved"])
             if row["resolved"] >= 0:
                 delivered = row["resolved"] // DAY
-                self.traits[delivered].append((b.TRAIT_RATING, _class(row["rating"], (1, 6, 8))))
+                self.traits[delivered].append((e.TRAIT_RATING, _class(row["rating"], (1, 6, 8))))
                 told = [each["at"] // DAY for each in self.rows.values() if each["about"] == place]
-                self.items.append((b.AWAIT_FEEDBACK, delivered, -1, told[0] if told else None, b.DONE, row["resolved"]))
+                self.items.append((e.AWAIT_FEEDBACK, delivered, -1, told[0] if told else None, e.DONE, row["resolved"]))
         elif kind == r.FEEDBACK:
-            show((b.TRAIT_FEEDBACK, _class(row["rating"], (4, 7))))
-            show((b.TRAIT_DIRECTNESS, _class(row["level"], (2, 3))))
+            show((e.TRAIT_FEEDBACK, _class(row["rating"], (4, 7))))
+            show((e.TRAIT_DIRECTNESS, _class(row["level"], (2, 3))))
         elif kind == r.REQUEST:
-            opened = b.HELP_REQUEST if client else b.OUR_REQUEST
-            asked = b.ASKED_OF_US if client else b.ASKED_OF_CLIENT
-            self._until(asked, row, b.YES if row["outcome"] == r.GRANTED else b.NO, row["resolved"])
+            opened = e.HELP_REQUEST if client else e.OUR_REQUEST
+            asked = e.ASKED_OF_US if client else e.ASKED_OF_CLIENT
+            self._until(asked, row, e.YES if row["outcome"] == r.GRANTED else e.NO, row["resolved"])
         elif kind == r.ADVICE_ROW:
-            opened = b.ADVICE
-            self._until(b.AWAIT_ADVICE, row, b.YES if row["outcome"] == r.ACTED else b.NO, row["resolved"])
+            opened = e.ADVICE
+            self._until(e.AWAIT_ADVICE, row, e.YES if row["outcome"] == r.ACTED else e.NO, row["resolved"])
         elif kind == r.FEE:
-            opened = b.INVOICE
-            self._until(b.AWAIT_PAYMENT, row, b.ACCEPTED + row["outcome"] - r.FEE_ACCEPTED, row["resolved"])
+            billed = row["subtype"] == r.INVOICE_SUBTYPE
+            opened = e.INVOICE if billed else e.PROPOSAL
+            self._until(
+                e.AWAIT_PAYMENT if billed else e.AWAIT_DECISION,
+                row,
+                e.ACCEPTED + row["outcome"] - r.FEE_ACCEPTED,
+                row["resolved"],
+            )
         elif kind == r.MISTAKE_ROW:
-            opened = b.MISTAKE
-            self._until(b.AMENDS, row, b.DONE, row["resolved"])
+            opened = e.MISTAKE
+            show((e.TRAIT_MISTAKE, row["level"] - 1))
+            self._until(e.AMENDS, row, e.DONE, row["resolved"])
         elif kind == r.GESTURE_ROW:
-            opened = b.GESTURE
+            opened = e.GESTURE
         elif kind == r.BRIEF_ROW:
-            opened = b.BRIEF
-            show((b.TRAIT_COMPLEX, int(row["level"] >= 4)))
-            show((b.TRAIT_PHASE, row["phase"]))
-            show((b.TRAIT_SENIOR, row["senior"]))
+            opened = e.BRIEF
+            show((e.TRAIT_COMPLEX, int(row["level"] >= 4)))
+            show((e.TRAIT_PHASE, row["phase"]))
         elif kind == r.ADVOCACY_ROW:
-            opened = b.ADVOCACY
+            opened = e.CHAMPION if row["subtype"] == r.CHAMPION else e.ADVOCACY
             if row["subtype"] == r.REFERRAL:
-                self._until(b.THANKS, row, b.DONE, row["resolved"])
-        elif kind in (r.INTRODUCTION_ROW, r.DISCLOSURE_ROW, r.MENTION_ROW):
-            opened = {
-                r.INTRODUCTION_ROW: b.INTRODUCTION,
-                r.DISCLOSURE_ROW: b.DISCLOSURE,
-                r.MENTION_ROW: b.MENTION,
-            }[kind]
+                self._until(e.THANKS, row, e.DONE, row["resolved"])
+        elif kind == r.INTRODUCTION_ROW:
+            opened = e.INTRODUCTION
+            show((e.TRAIT_UPWARD, int(row["related_contact"] < row["contact"])))
+        elif kind == r.DISCLOSURE_ROW:
+            opened = e.DISCLOSURE
+        elif kind == r.MENTION_ROW:
+            opened = {r.COMPETITOR: e.RIVAL_NAMED, r.SUPPLIER_TALK: e.SUPPLIER_TALK, r.INTEREST: e.INTEREST}[
+                row["subtype"]
+            ]
+        elif kind == r.ORDER_ROW:
+            opened = e.ORDER
         if opened is not None:
             self.openings[day].add(opened)
-            if client and kind != r.COMMITMENT:
-                show((b.TRAIT_PRIMARY, int(row["contact"] != 1)))
+            by_anyone = opened not in (e.CLIENT_PROMISE, e.CHAMPION, e.INTRODUCTION) and row["about"] < 0
+            if client and by_anyone:
+                show((e.TRAIT_PRIMARY, int(not main)))
 
     def _before_in_thread(self, place: int, row: Record) -> bool:
         return any(p < place and each["thread"] == row["thread"] for p, each in self.rows.items())
@@ -245,19 +258,19 @@ class _Life:
         again = [
             (p, each)
             for p, each in self.rows.items()
-            if item == b.AWAIT_REPLY
+            if item in (e.AWAIT_REPLY, e.MAIN_REPLY)
             and p > place
             and each["thread"] == self.rows[place]["thread"]
             and each["actor"] == r.US
             and each["reply_to"] < 0
         ]
         if answer:
-            by = b.BY_MESSAGE if answer[0][1]["kind"] == r.MESSAGE else b.BY_CALL
+            by = e.BY_MESSAGE if answer[0][1]["kind"] == r.MESSAGE else e.BY_CALL
             self.items.append((item, at // DAY, -1, answer[0][1]["at"] // DAY, by, at))
         elif again:
-            self.items.append((item, at // DAY, -1, again[0][1]["at"] // DAY, b.NUDGE, at))
+            self.items.append((item, at // DAY, -1, again[0][1]["at"] // DAY, e.NUDGE, at))
         else:
-            self.items.append((item, at // DAY, -1, None, b.NOTHING, at))
+            self.items.append((item, at // DAY, -1, None, e.NOTHING, at))
 
     def _until(self, item: int, row: Record, ending: int, resolved: int) -> None:
         due = row["due"] // DAY if row["due"] >= 0 else -1
@@ -270,25 +283,24 @@ class _Life:
             each["outcome"] == r.RESCHEDULED and each["resolved"] == row["recorded"] for each in self.rows.values()
         )
         if not moved_here:
-            self.openings[booked].add(b.MEETING)
-            channel = (r.IN_PERSON, r.VIDEO, r.PHONE).index(row["channel"])
-            self.traits[booked].append((b.TRAIT_MEETING_CHANNEL, channel))
+            self.openings[booked].add(e.MEETING)
+            if row["subtype"] != r.SALES:
+                subtype = (r.REVIEW, r.FOR_DELIVERY, r.FOR_SOCIAL, -1).index(row["subtype"])
+                self.traits[booked].append((e.TRAIT_MEETING, subtype))
         called_off_by_leaving = any(row["resolved"] == each["at"] for each in self.leavings)
         client = row["actor"] == r.CLIENT
-        end, ending = held_on, b.NOTHING
+        end, ending = held_on, e.NOTHING
         if row["outcome"] == r.MET:
-            ending = b.HELD
-            self.traits[held_on].append((b.TRAIT_LATE, _class(row["minutes_late"], (0, 5))))
-            self.traits[held_on].append((b.TRAIT_PREPARED, row["prepared"]))
-            if row["channel"] != r.PHONE:
-                self.traits[held_on].append((b.TRAIT_NON_VERBAL, row["non_verbal"]))
+            ending = e.HELD
+            self.traits[held_on].append((e.TRAIT_LATE, _class(row["minutes_late"], (0, 5))))
+            self.traits[held_on].append((e.TRAIT_PREPARED, row["prepared"]))
         elif row["outcome"] == r.NO_SHOW:
-            ending = b.CLIENT_ABSENT if client else b.WE_ABSENT
+            ending = e.CLIENT_ABSENT if client else e.WE_ABSENT
         elif row["outcome"] == r.RESCHEDULED or (row["outcome"] == r.CANCELLED and not called_off_by_leaving):
             end = row["resolved"] // DAY
-            cancelled = b.CLIENT_CANCELS if client else b.WE_CANCEL
-            ending = b.MOVED if row["outcome"] == r.RESCHEDULED else cancelled
-        self.items.append((b.HELD_MEETING, booked, held_on, end if ending else None, ending, row["recorded"]))
+            cancelled = e.CLIENT_CANCELS if client else e.WE_CANCEL
+            ending = e.MOVED if row["outcome"] == r.RESCHEDULED else cancelled
+        self.items.append((e.HELD_MEETING, booked, held_on, end if ending else None, ending, row["recorded"]))
 
 
 def _records(table: Any, account: int) -> list[Record]:
@@ -296,8 +308,8 @@ def _records(table: Any, account: int) -> list[Record]:
     return [{name: int(row[name]) for name in names} for row in table[table["account"] == account]]
 
 
-def _or_not(chances: list[float], happened: bool) -> list[float]:
-    return chances if happened else [1 - chance for chance in chances]
+def _or_not(chances: Floats, happened: bool) -> Floats:
+    return chances if happened else 1 - chances
 
 
 def _closed(deal: Record) -> int:
@@ -310,8 +322,8 @@ def _class(value: int, edges: tuple[int, ...]) -> int:
 
 
 def _age(kind: int, start: int, due: int, day: int) -> int:
-    if kind == b.HELD_MEETING:
-        return {0: b.THE_DAY, 1: b.DAY_BEFORE}.get(due - day, b.LONG_BEFORE)
+    if kind == e.HELD_MEETING:
+        return {0: e.THE_DAY, 1: e.DAY_BEFORE}.get(due - day, e.LONG_BEFORE)
     if due >= 0:
-        return b.BEFORE if day < due else b.ON_THE_DAY if day == due else b.AFTER
-    return min(_class(day - start, b.AGE_EDGES), b.N_AGES - 1)
+        return e.BEFORE if day < due else e.ON_THE_DAY if day == due else e.AFTER
+    return min(_class(day - start, e.AGE_EDGES), e.N_AGES - 1)

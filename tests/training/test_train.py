@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import random
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -17,10 +21,14 @@ from mlflow.entities import Run
 
 from features.frame import first_event
 from features.histories.history import History
-from features.matrix import Matrix, build_matrix, fingerprint, rows_at, snapshots
+from features.histories.log import DAY, Array
+from features.histories.tables import TABLES
+from features.matrix import Matrix, Rows, build_matrix, fingerprint, rows_at, snapshots
+from features.own_columns import OwnColumn
 from features.sources.files import iso, read_tables
 from features.sources.importing import import_folder
 from models.archive import Models, load
+from models.prediction import predict
 from models.risk import HORIZONS, RiskModel
 from training import train as training
 from training.baselines import BASELINES
@@ -365,3 +373,96 @@ def test_a_span_without_snapshots_or_outcomes_is_refused(world: World) -> None:
         train(world.folder, TrainOptions(first=end + 86_400))
     with pytest.raises(CannotTrain, match="no row has a known outcome"):
         train(world.folder, TrainOptions(first=end))
+
+
+def test_no_volume_of_ours_that_the_client_leaves_unanswered_lowers_a_risk(world: World, champion: Models) -> None:
+    """Three messages or articles a day to every silent client, from 30 days after its last sign of life on."""
+    tables = read_tables(world.folder)
+    rows = {name: _plain(getattr(tables, name).to_pylist()) for name in TABLES}
+    assert tables.dataset.span is not None
+    t = tables.dataset.span[1] + 60 * DAY
+    dice = random.Random(1)
+    contacts = {row["account_id"]: row["contact_id"] for row in rows["contacts"]}
+    alive: dict[str, int] = {}
+    for row in rows["interactions"]:
+        if row["actor"] == "client" or row.get("outcome") in ("held", "answered"):
+            alive[row["account_id"]] = max(row["at"], alive.get(row["account_id"], 0))
+    volume: list[dict[str, Any]] = [
+        {
+            "interaction_id": f"{account}-{number}",
+            "account_id": account,
+            "contact_id": contacts[account],
+            "at": dice.randrange(last + 30 * DAY, t),
+            "actor": "us",
+            **dice.choice(
+                ({"kind": "message", "channel": "email", "words": 90}, {"kind": "gesture", "subtype": "article"})
+            ),
+        }
+        for account, last in alive.items()
+        for number in range(3 * max((t - last) // DAY - 30, 0))
+    ]
+
+    def figures_and_risk(interactions: list[dict[str, Any]]) -> tuple[Array, Array]:
+        history = History.from_records(rows | {"interactions": interactions}, tables.dataset)
+        at = Rows(np.arange(len(history.accounts), dtype=np.int32), np.full(len(history.accounts), t))
+        matrix = build_matrix(history, at, reference=champion.reference)
+        matrix = matrix.take(np.flatnonzero(matrix.standing.at_risk))
+        return matrix.values, champion.risk.risk(matrix.values, matrix.standing.days_to_end)
+
+    (values, before), (other_values, after) = (figures_and_risk(rows["interactions"] + more) for more in ([], volume))
+    moved = ~((values == other_values) | (np.isnan(values) & np.isnan(other_values)))
+    assert moved.any(axis=1).sum() > 20
+    assert (after >= before - 1e-12).all()
+
+
+def _plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of a table as a request's would be once checked."""
+    return [
+        {
+            name: int(value.timestamp()) if isinstance(value, datetime) else value
+            for name, value in row.items()
+            if value is not None
+        }
+        for row in rows
+    ]
+
+
+def test_own_columns_are_learned_from_explained_and_kept_with_the_model(
+    world: World, store: Path, tmp_path: Path
+) -> None:
+    """A number that tells who will leave: its direction is kept, and it is what is told first."""
+    shutil.copytree(world.raw, tmp_path / "raw")
+    lost = np.zeros(len(world.history.accounts), dtype=int)
+    lost[world.matrix.rows.account[(world.outcomes.labels == 1).any(axis=1)]] = 1
+    gone = dict(zip(world.history.accounts, lost.tolist(), strict=True))
+    with (tmp_path / "raw" / "accounts.csv").open(encoding="utf-8", newline="") as file:
+        accounts = [row | {"x_doubt": gone[row["account_id"]], "x_undated": 3} for row in csv.DictReader(file)]
+    with (tmp_path / "raw" / "accounts.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(accounts[0]))
+        writer.writeheader()
+        writer.writerows(accounts)
+    with (tmp_path / "raw" / "dataset.toml").open("a", encoding="utf-8") as file:
+        file.write('static = ["x_doubt"]\ndirections = { x_doubt = "down" }\n')
+    import_folder(tmp_path / "raw", tmp_path / "tables")
+    report = train(tmp_path / "tables", TrainOptions(spacing_days=60, horizons=(180,)))
+    assert "Column x_undated of accounts has no dates and is not declared static: it is left out." in report.messages
+    found = mlflow.artifacts.download_artifacts(
+        f"models:/rapport/{report.registered.version}", dst_path=str(tmp_path / "model")
+    )
+    models = load(Path(found, "data", "models"), fingerprint())
+    assert models.reference.own == (OwnColumn("accounts", "x_doubt", "down", static=True),)
+    history = History.from_tables(read_tables(tmp_path / "tables"))
+    t = int(world.matrix.rows.as_of[len(world.matrix) // 2])
+    matrix = build_matrix(history, rows_at(history, np.array([t])), reference=models.reference)
+    doubt = matrix.columns.index("x_doubt.x_doubt.now")
+    predictions = predict(models, matrix)
+    first = [
+        one.reasons[0].signal
+        for one, value in zip(predictions, matrix.values[:, doubt], strict=True)
+        if one.risk and value
+    ]
+    assert first.count("x_doubt") > 0.9 * len(first) > 0
+    raised = matrix.values.copy()
+    raised[:, doubt] = 1.0
+    days_to_end = matrix.standing.days_to_end
+    assert (models.risk.risk(raised, days_to_end) >= models.risk.risk(matrix.values, days_to_end)).all()

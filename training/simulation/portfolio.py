@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.simulation import records
-from training.simulation.acts import MOST_PENDING, Diary
 from training.simulation.behaviour import build_behaviour
 from training.simulation.chain import LAPSE, N_STATES, N_TYPES, Floats, build_chain
+from training.simulation.diary import MOST_PENDING, N_COUNTERS, Diary
 from training.simulation.drawing import working_day
 from training.simulation.records import Ints, Records
 from training.simulation.truth import loss_chances, risk
@@ -80,7 +80,7 @@ def walk_portfolio(
     seeds = np.random.SeedSequence(seed).spawn(n_chunks)
     size = CHUNK * (2 * days + 1000)
     n_snapshots = CHUNK * (days // 28 + 2)
-    diary = Diary(np.empty(size, records.ROW), np.empty((MOST_PENDING, 4), np.int64), np.zeros(7, np.int64))
+    diary = Diary(np.empty(size, records.ROW), np.empty((MOST_PENDING, 4), np.int64), np.zeros(N_COUNTERS, np.int64))
     ledger = Ledger(
         np.empty(CHUNK * (days // 10 + 20), records.DEAL),
         np.empty(CHUNK * (days // 100 + 4), records.STAGE_REVIEW),

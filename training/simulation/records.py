@@ -27,6 +27,7 @@ KINDS = (
     "mention",
     "fee",
     "feedback",
+    "order",
 )
 (
     MESSAGE,
@@ -45,13 +46,14 @@ KINDS = (
     MENTION_ROW,
     FEE,
     FEEDBACK,
-) = range(16)
+    ORDER_ROW,
+) = range(17)
 
 ACTORS = ("client", "us")
 CLIENT, US = range(2)
 
-CHANNELS = ("email", "text", "chat", "social", "phone", "video", "in_person")
-EMAIL, TEXT, CHAT, SOCIAL, PHONE, VIDEO, IN_PERSON = range(7)
+CHANNELS = ("email", "text", "chat", "social", "letter", "phone", "video", "in_person")
+EMAIL, TEXT, CHAT, SOCIAL, LETTER, PHONE, VIDEO, IN_PERSON = range(8)
 
 OUTCOMES = (
     "answered",
@@ -104,32 +106,40 @@ SUBTYPES = (
     "help",
     "feedback",
     "reschedule",
+    "other",
     "article",
     "research",
     "personal_detail",
     "small_gesture",
     "deadline",
     "content",
+    "communication",
     "billing",
+    "conduct",
     "reference",
     "testimonial",
     "referral",
     "endorsement",
+    "champion",
     "personal",
     "emotional",
     "plain_speech",
     "competitor",
+    "supplier_talk",
+    "interest",
+    "quote",
+    "proposal",
     "invoice",
 )
-SALES, REVIEW, FOR_DELIVERY, FOR_SOCIAL, HELP, ASK_FEEDBACK, ASK_RESCHEDULE, ARTICLE = range(8)
-FIRST_MISTAKE, FIRST_ADVOCACY, REFERRAL, FIRST_DISCLOSURE, COMPETITOR, INVOICE_SUBTYPE = (
-    11,
-    14,
-    16,
-    18,
-    21,
-    22,
-)
+SALES, REVIEW, FOR_DELIVERY, FOR_SOCIAL, HELP, ASK_FEEDBACK, ASK_RESCHEDULE, ASK_OTHER = range(8)
+ARTICLE, RESEARCH, PERSONAL_DETAIL, SMALL_GESTURE = range(8, 12)
+FIRST_MISTAKE, KINDS_OF_MISTAKES = 12, 5
+REFERENCE, TESTIMONIAL, REFERRAL, ENDORSEMENT, CHAMPION = range(17, 22)
+FIRST_ADVOCACY = REFERENCE
+PERSONAL, EMOTIONAL, PLAIN_SPEECH = range(22, 25)
+FIRST_DISCLOSURE = PERSONAL
+COMPETITOR, SUPPLIER_TALK, INTEREST = range(25, 28)
+QUOTE, PROPOSED, INVOICE_SUBTYPE = range(28, 31)
 
 PHASES = ("forming", "shaping", "briefed", "rework")
 
@@ -156,6 +166,7 @@ ROW = np.dtype(
                 "auto",
                 "prompted",
                 "words_class",
+                "politeness",
                 "minutes_late",
                 "level",
                 "rating",
@@ -195,9 +206,11 @@ DEAL = np.dtype(
 STAGES = ("continuation", "commitment", "convergence")
 STAGE_REVIEW = np.dtype([("account", _SECONDS), ("at", _SECONDS), ("stage", _SMALL)])
 
+CAUSES = ("switched", "lapsed", "ended otherwise")
 SWITCHED, LAPSED, ENDED_OTHERWISE = range(3)
-LEAVING = np.dtype([("account", _SECONDS), ("at", _SECONDS), ("cause", _SMALL)])
-"""The moments of loss (`lost_at` for the first two causes), as the walk itself counts them."""
+LEAVING = np.dtype([("account", _SECONDS), ("at", _SECONDS), ("cause", _SMALL), ("state", _SMALL), ("began", _SECONDS)])
+"""The moments of loss (`lost_at` for the first two causes), as the walk itself counts them; the hidden state then, and
+the day on which the mechanism at work (or the absence of any) began."""
 
 SNAPSHOT = np.dtype(
     [
@@ -206,6 +219,8 @@ SNAPSHOT = np.dtype(
         ("days_to_end", _SMALL),
         ("renewal_open", _SMALL),
         ("state", _SMALL),
+        ("began", _SECONDS),
     ]
 )
-"""An account at risk at a midnight: what is hidden (state) and what its contract says."""
+"""An account at risk at a midnight: what is hidden (state, and the day the mechanism at work began) and what its
+contract says."""

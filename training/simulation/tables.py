@@ -17,7 +17,6 @@ from training.simulation.drawing import DAY, HOUR
 from training.simulation.naming import COMPETITORS, INDUSTRIES, INTERESTS, PLACES, company_names, person_names
 from training.simulation.portfolio import Portfolio
 from training.simulation.records import Ints, Records
-from training.simulation.truth import HORIZONS
 
 LATE = 1 / 30
 """Share of rows, and of outcomes, that are recorded late."""
@@ -49,6 +48,11 @@ class Dresser:
         self.contact_ids = pc.binary_join_element_wise(
             self.account_ids.take(pa.array(owner)), pa.array(self.contact_number).cast(pa.string()), "-C"
         )
+        # The main contact is the only senior one; of the others nobody is more senior than the one before.
+        step = self.rng.integers(0, 2, accounts)[owner]
+        below = np.maximum(3 - (self.contact_number - 2 + step) // 2, 1)
+        self.seniority = np.where(self.contact_number == 1, self.rng.integers(4, 6, owner.size), below)
+        self.interested = self.rng.random((owner.size, len(INTERESTS))) < 0.12
 
     def accounts(self) -> pa.Table:
         count, rng = self.portfolio.types.size, self.rng
@@ -59,13 +63,13 @@ class Dresser:
             {
                 "account_id": self.account_ids,
                 "name": pa.array(names, pa.string()),
-                "industry": _words(rng.integers(0, len(INDUSTRIES), count), INDUSTRIES),
-                "country": _words(self._place, [place for place, _ in PLACES]),
-                "owner": _words(self.director, self.directors),
+                "industry": words(rng.integers(0, len(INDUSTRIES), count), INDUSTRIES),
+                "country": words(self._place, [place for place, _ in PLACES]),
+                "owner": words(self.director, self.directors),
                 "potential": pa.array(self.potential),
                 "wallet": _known(np.round(rng.uniform(0.05, 0.6, count), 2), rng.random(count) < 0.7),
                 "retain": pa.array(rng.random(count) < 0.15),
-                "created_at": self._times(self.portfolio.first_days * DAY),
+                "created_at": self.times(self.portfolio.first_days * DAY),
             }
         )
 
@@ -73,19 +77,17 @@ class Dresser:
         """After `accounts`, whose places and domains they share."""
         account, count, rng = self.contact_account, self.contact_account.size, self.rng
         names = person_names(rng, count)
-        seniority = np.where(self.contact_number == 1, rng.integers(3, 5, count), rng.integers(1, 6, count))
-        chosen = rng.random((count, len(INTERESTS))) < 0.12
         return pa.table(
             {
                 "contact_id": self.contact_ids,
                 "account_id": self.account_ids.take(pa.array(account)),
                 "name": pa.array(names, pa.string()),
                 "email": [f"c{n}@{self._domains[a]}" for a, n in zip(account, self.contact_number, strict=True)],
-                "seniority": pa.array(seniority),
-                "decision_maker": pa.array(seniority >= 4),
-                "interests": [";".join(np.array(INTERESTS)[row]) or None for row in chosen],
-                "time_zone": _words(self._place[account], [zone for _, zone in PLACES]),
-                "created_at": self._times(self.portfolio.first_days[account] * DAY),
+                "seniority": pa.array(self.seniority),
+                "decision_maker": pa.array(self.seniority >= 4),
+                "interests": [";".join(np.array(INTERESTS)[row]) or None for row in self.interested],
+                "time_zone": words(self._place[account], [zone for _, zone in PLACES]),
+                "created_at": self.times(self.portfolio.first_days[account] * DAY),
             }
         )
 
@@ -101,23 +103,25 @@ class Dresser:
 
         minutes = self._minutes(rows)
         recorded, outcome_recorded = self._recorded(rows, minutes)
-        amount, agreed = self._fees(rows)
+        amount, agreed = self._money(rows)
         said = (kind == r.MESSAGE) | (kind == r.CALL)
         account = rows["account"].astype(np.int64)
         contact = self.first_contact[account] + rows["contact"] - 1
+        by_video = (kind == r.CALL) & (rng.random(count) < 0.15)
         met = self.first_contact[account] + rows["related_contact"] - 1
         ours = np.where(rng.random(count) < 0.85, account % STAFF, rng.integers(0, STAFF, count))
         return pa.table(
             {
                 "interaction_id": ids,
                 "account_id": self.account_ids.take(pa.array(account)),
-                "at": self._times(rows["at"]),
-                "kind": _words(kind, r.KINDS),
-                "actor": _words(rows["actor"], r.ACTORS),
+                "at": self.times(rows["at"]),
+                "kind": words(kind, r.KINDS),
+                "actor": words(rows["actor"], r.ACTORS),
                 "contact_id": self.contact_ids.take(pa.array(contact)),
-                "recorded_at": self._times(recorded),
-                "subtype": _words(rows["subtype"], r.SUBTYPES),
-                "channel": _words(rows["channel"], r.CHANNELS),
+                "recorded_at": self.times(recorded),
+                "subtype": words(rows["subtype"], r.SUBTYPES),
+                "topic": self._topics(rows, contact),
+                "channel": words(np.where(by_video, r.VIDEO, rows["channel"]), r.CHANNELS),
                 "thread_id": _taken(_numbered("T-", max(int(rows["thread"].max()) + 1, 1), 7), rows["thread"]),
                 "reply_to": _taken(ids, reply_to),
                 "about_id": _taken(ids, about),
@@ -126,23 +130,25 @@ class Dresser:
                     rows["prompted"] == 1, (rows["prompted"] >= 0) & (~said | (rng.random(count) < 0.3))
                 ),
                 "words": _known(self._words_written(rows, reply_to), kind == r.MESSAGE),
-                "due_at": self._times(rows["due"]),
-                "resolved_at": self._times(rows["resolved"]),
-                "outcome": _words(outcome, r.OUTCOMES),
-                "outcome_recorded_at": self._times(outcome_recorded),
+                "due_at": self.times(rows["due"]),
+                "resolved_at": self.times(rows["resolved"]),
+                "outcome": words(outcome, r.OUTCOMES),
+                "outcome_recorded_at": self.times(outcome_recorded),
                 "amount": amount,
                 "amount_agreed": agreed,
                 "minutes": _known(minutes, minutes > 0),
                 "minutes_late": _given(rows["minutes_late"]),
                 "level": _given(rows["level"]),
                 "rating": _given(rows["rating"]),
-                "phase": _words(rows["phase"], r.PHASES),
+                "phase": words(rows["phase"], r.PHASES),
                 "strategic": _known(rows["strategic"] == 1, rows["strategic"] >= 0),
                 "senior": _known(rows["senior"] == 1, rows["senior"] >= 0),
                 "prepared": _known(rows["prepared"] == 1, rows["prepared"] >= 0),
                 "non_verbal": _known(rows["non_verbal"].astype(np.int64) - 1, rows["non_verbal"] >= 0),
+                "politeness": self._politeness(rows),
                 "us_present": _known(rows["us_present"] == 1, rows["us_present"] >= 0),
                 "related_contact_id": _taken(self.contact_ids, np.where(rows["related_contact"] > 0, met, -1)),
+                "related_account_id": _taken(self.account_ids, self._prospects(rows)),
                 "our_contact_id": _numbered("U", STAFF, 2).take(pa.array(ours)),
             }
         )
@@ -163,23 +169,23 @@ class Dresser:
             {
                 "deal_id": _numbered("D-", count, 6),
                 "account_id": self.account_ids.take(pa.array(account)),
-                "opened_at": self._times(deals["opened"]),
-                "kind": _words(deals["kind"], r.DEAL_KINDS),
-                "outcome": _words(outcome, (*r.DEAL_OUTCOMES, "open")),
-                "closed_at": self._times(deals["closed"]),
-                "recorded_at": self._times(np.full(count, -1)),
-                "outcome_recorded_at": self._times(heard),
+                "opened_at": self.times(deals["opened"]),
+                "kind": words(deals["kind"], r.DEAL_KINDS),
+                "outcome": words(outcome, (*r.DEAL_OUTCOMES, "open")),
+                "closed_at": self.times(deals["closed"]),
+                "recorded_at": self.times(np.full(count, -1)),
+                "outcome_recorded_at": self.times(heard),
                 "amount": pa.array(amount),
                 "margin": _known(np.round(amount * rng.uniform(0.15, 0.45, count), -1), won),
                 "concession": _known(gave, closed),
                 "client_concession": _known(got, closed),
                 "goal_met": _known(rng.random(count) < 0.8, won),
-                "starts_on": self._times(deals["starts"]),
-                "ends_on": self._times(deals["ends"]),
+                "starts_on": self.times(deals["starts"]),
+                "ends_on": self.times(deals["ends"]),
                 "competitive": pa.array(deals["competitive"] == 1),
-                "lost_to": _words(np.where(to_rival, rival, -1), COMPETITORS),
-                "lost_reason": _words(deals["reason"], r.LOST_REASONS),
-                "owner": _words(self.director[account], self.directors),
+                "lost_to": words(np.where(to_rival, rival, -1), COMPETITORS),
+                "lost_reason": words(deals["reason"], r.LOST_REASONS),
+                "owner": words(self.director[account], self.directors),
             }
         )
 
@@ -188,26 +194,13 @@ class Dresser:
         return pa.table(
             {
                 "account_id": self.account_ids.take(pa.array(reviews["account"])),
-                "at": self._times(reviews["at"]),
-                "stage": _words(reviews["stage"], r.STAGES),
-                "reviewer": _words(self.director[reviews["account"]], self.directors),
+                "at": self.times(reviews["at"]),
+                "stage": words(reviews["stage"], r.STAGES),
+                "reviewer": words(self.director[reviews["account"]], self.directors),
             }
         )
 
-    def true_risk(self) -> pa.Table:
-        snapshots, horizons = self.portfolio.snapshots, len(HORIZONS)
-        each = np.repeat(np.arange(snapshots.size), horizons)
-        return pa.table(
-            {
-                "account_id": self.account_ids.take(pa.array(snapshots["account"][each])),
-                "as_of": self._times(snapshots["day"][each].astype(np.int64) * DAY),
-                "horizon_days": pa.array(np.tile(np.array(HORIZONS, np.int32), snapshots.size)),
-                "true_risk": pa.array(self.portfolio.true_risk.ravel()),
-                "knowable_risk": pa.array(self.portfolio.knowable_risk.ravel()),
-            }
-        )
-
-    def _times(self, seconds: Ints) -> pa.Array:
+    def times(self, seconds: Ints) -> pa.Array:
         """Seconds since the start of the window as UTC times; none where negative."""
         return pa.array(seconds.astype(np.int64) + self.start, mask=seconds < 0).cast(TIME)
 
@@ -245,12 +238,47 @@ class Dresser:
         answered = own[np.where(reply_to >= 0, reply_to, 0)]
         return np.where(class_ >= 0, np.maximum(1, np.round(ratio * answered)), own).astype(np.int64)
 
-    def _fees(self, rows: Records) -> tuple[pa.Array, pa.Array]:
+    def _politeness(self, rows: Records) -> pa.Array:
+        """Scores of the client's messages, by their class; one message in four was never scored."""
+        rng, class_ = self.rng, rows["politeness"]
+        lowest, highest = np.array([0.10, 0.45, 0.70]), np.array([0.45, 0.70, 0.98])
+        score = np.round(rng.uniform(lowest[class_], highest[class_]), 2)
+        return _known(score, (class_ >= 0) & (rng.random(rows.size) < 0.75))
+
+    def _topics(self, rows: Records, contact: Ints) -> pa.Array:
+        """Something the contact is interested in (or else anything) where it gets personal; a competitor's name."""
+        rng, kind, subtype = self.rng, rows["kind"], rows["subtype"]
+        topics = np.full(rows.size, -1)
+        personal = np.flatnonzero(
+            (kind == r.GESTURE_ROW)
+            | (subtype == r.FOR_SOCIAL)
+            | ((kind == r.DISCLOSURE_ROW) & (subtype != r.PLAIN_SPEECH))
+            | ((kind == r.MENTION_ROW) & (subtype == r.INTEREST))
+        )
+        liking = rng.random((personal.size, len(INTERESTS)))
+        liking += self.interested[contact[personal]] & (rng.random(personal.size) < 0.5)[:, None]
+        topics[personal] = liking.argmax(axis=1)
+        named = np.flatnonzero((kind == r.MENTION_ROW) & (subtype == r.COMPETITOR))
+        topics[named] = len(INTERESTS) + rng.integers(0, len(COMPETITORS), named.size)
+        return words(topics, (*INTERESTS, *COMPETITORS))
+
+    def _prospects(self, rows: Records) -> Ints:
+        """Whom a reference or referral is for: an account that we only get to know later; -1 where there is none."""
+        first_days = self.portfolio.first_days
+        by_day = np.argsort(first_days, kind="stable")
+        later = np.searchsorted(first_days[by_day], rows["at"] // DAY, side="right")
+        choice = later + (self.rng.random(rows.size) * (by_day.size - later)).astype(np.int64)
+        speaks = (rows["kind"] == r.ADVOCACY_ROW) & np.isin(rows["subtype"], (r.REFERENCE, r.REFERRAL))
+        there = speaks & (later < by_day.size)
+        return np.where(there, by_day[np.where(there, choice, 0)], -1)
+
+    def _money(self, rows: Records) -> tuple[pa.Array, pa.Array]:
+        """Amounts of fees and orders, and what was agreed in the end."""
         count, rng, outcome = rows.size, self.rng, rows["outcome"]
         amount = np.round(self.potential[rows["account"]] / 12 * np.exp(rng.normal(0.0, 0.4, count)), -1)
         share = np.where(outcome == r.FEE_ARGUED_DOWN, rng.uniform(0.8, 0.97, count), 1.0)
         agreed = np.isin(outcome, (r.FEE_ACCEPTED, r.FEE_ARGUED_DOWN, r.FEE_ARGUED_HELD, r.FEE_PAID_LATE))
-        return _known(amount, rows["kind"] == r.FEE), _known(np.round(amount * share, 2), agreed)
+        return _known(amount, np.isin(rows["kind"], (r.FEE, r.ORDER_ROW))), _known(np.round(amount * share, 2), agreed)
 
     def _value_a_year(self) -> Floats:
         """Of each deal: a share of the account's potential that drifts from deal to deal."""
@@ -277,7 +305,7 @@ def _renumbered(places: Ints, rank: Ints) -> Ints:
     return np.where(places >= 0, rank[places], -1)
 
 
-def _words(codes: Ints, vocabulary: Sequence[str]) -> pa.Array:
+def words(codes: Ints, vocabulary: Sequence[str]) -> pa.Array:
     """Codes as words; none where negative."""
     return pa.array(list(vocabulary), pa.string()).take(pa.array(codes, mask=codes < 0))
 

@@ -8,22 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training.simulation import behaviour as b
+from training.simulation import events as e
 from training.simulation import records as r
-from training.simulation.acts import (
-    DEALS,
-    LEAVINGS,
-    MOST_PENDING,
-    PENDING,
-    REVIEWS,
-    ROWS,
-    SNAPSHOTS,
-    Diary,
-    abandon,
-    attend,
-    begin,
-)
-from training.simulation.behaviour import Behaviour
+from training.simulation.attending import abandon, attend
+from training.simulation.beginning import begin
+from training.simulation.behaviour import REVIEW_QUALITY, Behaviour
 from training.simulation.chain import (
     COURTING,
     EARLY_OPENS,
@@ -40,7 +29,20 @@ from training.simulation.chain import (
     Floats,
 )
 from training.simulation.compiling import compiled
+from training.simulation.diary import (
+    DEALS,
+    LAST_OURS,
+    LAST_THEIRS,
+    LEAVINGS,
+    MOST_PENDING,
+    PENDING,
+    REVIEWS,
+    ROWS,
+    SNAPSHOTS,
+    Diary,
+)
 from training.simulation.drawing import DAY, HOUR, draw, happens, one_of, pick
+from training.simulation.mechanisms import place_of
 from training.simulation.records import Records
 
 MOST_ROWS_A_DAY = 4 * MOST_PENDING
@@ -102,7 +104,7 @@ def review(
     )
     chances = np.empty((3, N_STATES))
     for each in range(N_STATES):
-        score = shown + b.REVIEW_QUALITY[each % N_CONDITIONS]
+        score = shown + REVIEW_QUALITY[each % N_CONDITIONS]
         beyond, furthest = 1.0 / (1.0 + np.exp(1.0 - score)), 1.0 / (1.0 + np.exp(3.4 - score))
         chances[0, each] = 1.0 - beyond
         chances[1, each] = beyond - furthest
@@ -138,11 +140,13 @@ def close_deal(ledger: Ledger, place: int, at: int, won: bool, reason: int, star
 
 
 @compiled
-def leave(diary: Diary, ledger: Ledger, account: int, at: int, cause: int) -> None:
+def leave(diary: Diary, ledger: Ledger, account: int, at: int, cause: int, state: int, began: int) -> None:
     row = ledger.leavings[diary.used[LEAVINGS]]
     row["account"] = account
     row["at"] = at
     row["cause"] = cause
+    row["state"] = state
+    row["began"] = began
     diary.used[LEAVINGS] += 1
 
 
@@ -201,12 +205,14 @@ def live(
     for state in range(posterior.size):
         posterior[state] = chain.type_shares[state // N_CONDITIONS] / N_CONDITIONS
     diary.used[PENDING] = 0
+    diary.used[LAST_THEIRS] = diary.used[LAST_OURS] = -1
     habit = np.zeros(3)
 
     column = int(np.int64(COURTING))  # not the literal, for which every callee would be compiled twice
     deal, add_on, renewal_open = -1, -1, False
     ends = 0  # the day on which the last contract ends
     won_on, wins, lost_deals = 0, 0, 0
+    began = 0  # the day on which the mechanism now at work, or none, set in
     quiet_until = first_day + COURTED_BEFORE_FIRST_DEAL
     next_review = calendar.days + 1
     client_days = 0
@@ -223,6 +229,7 @@ def live(
             snapshot["days_to_end"] = ends - day
             snapshot["renewal_open"] = renewal_open
             snapshot["state"] = column
+            snapshot["began"] = began
             for state in range(posterior.size):
                 ledger.posterior[place, state] = posterior[state]
         if day == calendar.days:
@@ -237,9 +244,9 @@ def live(
 
         # What is said and done.
         if (calendar.first_weekday + day) % 7 < 5:
-            for kind in range(b.EXPANSION):
-                keen = SALES_PHASE if selling and kind in (b.OUR_MESSAGE, b.OUR_CALL, b.MEETING) else 1.0
-                first = day == first_day and kind == b.OUR_MESSAGE
+            for kind in range(e.EXPANSION):
+                keen = SALES_PHASE if selling and kind in (e.OUR_MESSAGE, e.OUR_CALL, e.MEETING) else 1.0
+                first = day == first_day and kind == e.OUR_MESSAGE
                 if first or happens(rng, model.behaviour.opening[kind], size * keen, column, learnt):
                     begin(
                         rng,
@@ -254,7 +261,7 @@ def live(
                         column,
                         learnt,
                     )
-                    if kind == b.ADVOCACY:
+                    if kind in (e.ADVOCACY, e.CHAMPION):
                         habit[2] += 1.0
             attend(
                 rng,
@@ -281,19 +288,19 @@ def live(
             if not renewal_open:
                 if happens(rng, chain.opens[left - LAPSE], 1.0, column, learnt):
                     renewal_open = True
-                    rivals = draw(rng, model.behaviour.trait[b.TRAIT_COMPETITIVE], column, learnt) == 1
+                    rivals = draw(rng, model.behaviour.trait[e.TRAIT_COMPETITIVE], column, learnt) == 1
                     deal = open_deal(diary, ledger, account, now, r.RENEWAL, rivals)
             elif rng.random() < chain.closes[left - LAPSE]:
                 outcome = draw(rng, chain.decision, column, learnt)
             if add_on >= 0:
                 if left <= EXPANSION_FORCED or rng.random() < EXPANSION_CLOSES:
-                    bought = draw(rng, model.behaviour.trait[b.TRAIT_EXPANSION], column, learnt) == 1
+                    bought = draw(rng, model.behaviour.trait[e.TRAIT_EXPANSION], column, learnt) == 1
                     until = day + 1 + min(EXPANSION_TERM, left - 1 - EXPANSION_ENDS)
                     close_deal(ledger, add_on, now, bought, -1 if bought else r.LOST_OTHERWISE, day + 1, until)
                     add_on = -1
                     wins += bought
-            elif left >= EXPANSION_NEEDS and happens(rng, model.behaviour.opening[b.EXPANSION], 1.0, column, learnt):
-                rivals = draw(rng, model.behaviour.trait[b.TRAIT_COMPETITIVE], column, learnt) == 1
+            elif left >= EXPANSION_NEEDS and happens(rng, model.behaviour.opening[e.EXPANSION], 1.0, column, learnt):
+                rivals = draw(rng, model.behaviour.trait[e.TRAIT_COMPETITIVE], column, learnt) == 1
                 add_on = open_deal(diary, ledger, account, now, r.ADD_ON, rivals)
         elif deal < 0:
             opens = FIRST_DEAL_OPENS if lost_deals == 0 else LATER_DEAL_OPENS
@@ -310,6 +317,7 @@ def live(
                 if knowing:
                     start_afresh(posterior, chain.at_win)
                 won_on = day
+                began = day + 1
                 wins += 1
             else:
                 close_deal(ledger, deal, now, False, int(2 * rng.random()), 0, 0)
@@ -338,7 +346,9 @@ def live(
         client_days += 1
         if knowing:
             follow(posterior, likelihood, chain.step)
+        state = column
         column = type_ * N_CONDITIONS + pick(rng, chain.step[type_, column % N_CONDITIONS])
+        set_in = place_of(column % N_CONDITIONS) != place_of(state % N_CONDITIONS)
         lapses = not renewal_open and outcome < WON and ends - (day + 1) == LAPSE
         if outcome > WON or lapses:
             at = (day + 1) * DAY if lapses else now
@@ -350,7 +360,9 @@ def live(
                 0,
             )
             if outcome in (NO_FURTHER_NEED, INSOLVENT):
-                leave(diary, ledger, account, now, r.ENDED_OTHERWISE)
+                leave(diary, ledger, account, now, r.ENDED_OTHERWISE, state, began)
                 break
-            leave(diary, ledger, account, at, r.LAPSED if lapses else r.SWITCHED)
+            leave(diary, ledger, account, at, r.LAPSED if lapses else r.SWITCHED, state, began)
+        elif set_in:
+            began = day + 1
     return client_days

@@ -15,11 +15,14 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from training.simulation import records as r
+from training.simulation.hidden import losses, mechanisms, true_risk
 from training.simulation.portfolio import OBSERVED_UNTIL, Progress, walk_portfolio
 from training.simulation.tables import TIME, Dresser
 
 DECLARATION = "dataset.toml"
 RISK_FILE = "true_risk.parquet"
+MECHANISM_FILE = "mechanism.parquet"
+LOSSES_FILE = "losses.parquet"
 README = "README.txt"
 FIRST_LINE = "Everything in this folder is simulated."
 
@@ -39,13 +42,21 @@ true_risk.parquet (unless left out)
                    for someone who knows the hidden type and condition of the client
     knowable_risk  the same for someone who knows the whole model, but of the client only what had happened by as_of.
                    No score made from the tables can be expected to rank better.
+mechanism.parquet (with true_risk.parquet)
+    for each account that is a client at the start of a month (as_of): its hidden condition; the mechanism of loss at
+    work and since when (both empty while it thrives or is steady); and the ids of the signals that show this mechanism
+    best (drivers), and of some that it leaves as they are (irrelevant)
+losses.parquet (with true_risk.parquet)
+    for each client lost (lost_at): the cause (switched, lapsed, or ended otherwise), and the same columns as of then
 
 How to read the risks. Each client has a hidden type, and a hidden condition that moves from day to day as a Markov
-chain. All behaviour, and the loss at a renewal, depends on them. Some clients end for want of further need or by
-insolvency: that is no switching, it ends the observation. A horizon cut off that way has no label, so both risks are
-the chance of switching given that it is not cut off: they match the labels. The knowable risk goes by when things
-happened, in every table (stage reviews too). About one row in thirty was recorded late, by up to two weeks, so that it
-knows slightly more than the tables show as of that moment.
+chain: it thrives, is steady, or is in an early or late phase of one of six mechanisms of loss: our neglect, a champion
+who left, price, a grave mistake, a rival's bid, no budget. All behaviour, and the loss at a renewal, depends on them;
+each mechanism shows in other things. Some clients end for want of further need or by insolvency: that is no switching,
+it ends the observation. A horizon cut off that way has no label, so both risks are the chance of switching given that
+it is not cut off: they match the labels. The knowable risk goes by when things happened, in every table (stage reviews
+too). About one row in thirty was recorded late, by up to two weeks, so that it knows slightly more than the tables
+show as of that moment.
 
 seed {{seed}}, {{accounts}} accounts, {{years}} years
 """
@@ -96,7 +107,9 @@ def simulate(
             pyarrow.csv.write_csv(_with_written_times(table), staging / f"{name}.csv")
         _write_parquet(interactions, staging / "interactions.parquet")
         if truth:
-            _write_parquet(dresser.true_risk(), staging / RISK_FILE)
+            _write_parquet(true_risk(dresser), staging / RISK_FILE)
+            _write_parquet(mechanisms(dresser), staging / MECHANISM_FILE)
+            _write_parquet(losses(dresser), staging / LOSSES_FILE)
         (staging / README).write_text(_README.format(seed=seed, accounts=accounts, years=years), encoding="utf-8")
         (staging / DECLARATION).write_text(_declaration(portfolio.observed_from), encoding="utf-8")
     lost = int((portfolio.leavings["cause"] != r.ENDED_OTHERWISE).sum())

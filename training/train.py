@@ -80,7 +80,7 @@ class TrainReport:
 
     ``counts``: accounts, rows, eligible rows, entries (a row and a horizon with a known outcome), entries
     learned from before the test, entries of the test, losses and other ends. ``judged`` by horizon,
-    ``trials`` the settings tried (best first), ``messages`` for the user, in order.
+    ``trials`` the settings tried (the chosen first), ``messages`` for the user, in order.
     """
 
     definition: Definition

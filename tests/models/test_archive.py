@@ -54,7 +54,7 @@ def test_floats_that_text_could_lose_survive(models: Models, tmp_path: Path) -> 
 
 def test_only_plain_files_are_written(saved: Path) -> None:
     names = {file.name for file in saved.iterdir()}
-    assert names == {"models.json", "risk.txt", "stage_commitment.txt", "stage_convergence.txt"}
+    assert names == {"models.json", "risk.txt", "stage_commitment.txt", "stage_convergence.txt", "reference.json"}
     assert (saved / "risk.txt").read_text().startswith("tree\n")
     assert json.loads((saved / "models.json").read_text())["columns"] == list(COLUMNS)
     assert [file.name for file in saved.parent.iterdir()] == ["models"]

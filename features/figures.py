@@ -44,7 +44,7 @@ def known(value: Array, evidence: Array, minimum: int) -> Figure:
 
 def ratio(part: Array, whole: Array) -> Array:
     """part / whole, NaN where the whole is zero."""
-    return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole != 0))
+    return np.asarray(part / np.where(whole != 0, whole, np.nan))
 
 
 def single(
@@ -288,11 +288,9 @@ def event_rate(
         count = frame.sums(make, spans).count
         if answered_by is not None:
             count = np.minimum(count, settings.OUR_CONDUCT_PER_CLIENT_TOUCH * frame.sums(answered_by, spans).count)
+        doubtful = count if untold is None else frame.sums(untold, spans).count
         zero_is_a_fact = none_means_zero(frame, kinds)
-        if untold is not None:
-            zero_is_a_fact = zero_is_a_fact & (frame.sums(untold, spans).count == 0)
-        told = (days >= settings.MINIMUM_OBSERVED_DAYS) & ((count > 0) | zero_is_a_fact)
-        return Figure(np.where(told, ratio(count * 365.0, days), np.nan), whole_days)
+        return Figure(_per_year(count, days, settings.MINIMUM_OBSERVED_DAYS, zero_is_a_fact, doubtful), whole_days)
 
     def over_longer(frame: Frame) -> Figure:
         figure = over(_LONGER, frame)
@@ -313,6 +311,18 @@ def event_rate(
             minimum=minimum,
             evidence_unit=unit,
         )
+
+
+@compiled
+def _per_year(count: Array, days: Array, least: int, zero_is_a_fact: Array, doubtful: Array) -> Array:
+    """Count × 365 / days (spans, rows), NaN in fewer days than the least; none seen is zero only where it is a fact."""
+    spans, rows = count.shape
+    rate = np.full((spans, rows), np.nan)
+    for w in range(spans):
+        for r in range(rows):
+            if days[w, r] >= least and (count[w, r] > 0 or (zero_is_a_fact[r] and doubtful[w, r] == 0)):
+                rate[w, r] = count[w, r] * 365.0 / days[w, r]
+    return rate
 
 
 def since(signal: Signal, name: str, what: str, make: FactFunction, better: Better | None = None) -> Indicator:

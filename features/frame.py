@@ -141,7 +141,7 @@ class Frame:
         return np.asarray(np.where(moment < -(1 << 49), np.nan, (self.as_of - moment) / DAY))
 
 
-ACCOUNTS_AT_ONCE = 1024
+ACCOUNTS_AT_ONCE = 512
 """Accounts worked on together: enough to make numpy's overhead small, few enough to stay in the caches."""
 
 

@@ -2,7 +2,7 @@
 
 Every loop takes the facts (``start``, ``at``, ``value``), the rows (``segment``, ``as_of``) and the spans ``w`` in
 seconds. As long as rows stay in one segment and go on in time, cursors only move forward, so that 24 snapshots cost
-little more than one; a row of another segment in between only makes them start again. All sums are of
+little more than one; a row of another segment, or of an earlier time, only makes them start again. All sums are of
 integers: the result does not depend on the order or on how accounts are cut into parts.
 """
 
@@ -28,7 +28,7 @@ def sums(start: Array, at: Array, value: Array, segment: Array, as_of: Array, sp
     current, high, high_total = -1, 0, 0
     for r in range(rows):
         s, t = segment[r], as_of[r]
-        if s != current:
+        if s != current or t < as_of[r - 1]:
             current, high, high_total = s, start[s], 0
             low[:] = start[s]
             low_total[:] = 0
@@ -91,7 +91,7 @@ def medians(start: Array, at: Array, value: Array, segment: Array, as_of: Array,
         current, high, low, size = -1, 0, 0, 0
         for r in range(rows):
             s, t = segment[r], as_of[r]
-            if s != current:
+            if s != current or t < as_of[r - 1]:
                 current, high, low, size = s, start[s], start[s], 0
             while low < high and at[low] <= t - spans[w]:
                 place = np.searchsorted(ordered[:size], value[low])
@@ -125,7 +125,7 @@ def tallies(start: Array, at: Array, value: Array, segment: Array, as_of: Array,
     current, high = -1, 0
     for r in range(rows):
         s, t = segment[r], as_of[r]
-        if s != current:
+        if s != current or t < as_of[r - 1]:
             current, high = s, start[s]
             low[:] = start[s]
             running[:] = 0
@@ -222,7 +222,7 @@ def crowds(start: Array, at: Array, value: Array, segment: Array, as_of: Array, 
         current, low, high, different = -1, 0, 0, 0
         for r in range(rows):
             s, t = segment[r], as_of[r]
-            if s != current:
+            if s != current or t < as_of[r - 1]:
                 current, low, high, different = s, start[s], start[s], 0
                 running[:] = 0
             while high < start[s + 1] and at[high] <= t:

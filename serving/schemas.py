@@ -29,7 +29,7 @@ MOST_ROWS = 200_000
 """Rows of one table that a request may hold."""
 
 MOST_ACCOUNTS = 1_000
-"""Accounts that may be scored at a time; explained answers are some 30 kB each."""
+"""Accounts that may be scored at a time; explained answers are some 110 kB each."""
 
 
 EXAMPLE: dict[str, Any] = {

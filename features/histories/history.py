@@ -160,6 +160,8 @@ class History:
 
     def part(self, first: int, last: int) -> History:
         """Segments first..last-1 (account codes stay those of the whole)."""
+        if (first, last) == (0, self.segments):
+            return self
         return History(
             self.accounts,
             self.owner[first:last],

@@ -22,7 +22,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def among(codes: Array, chosen: Sequence[int]) -> Array:
-    """bool: whether each int8 code of a category (-1 unknown) is one of those chosen; as np.isin, but quicker.
+    """bool: whether each code of a category (-1 unknown) is one of those chosen; as np.isin, but quicker.
 
     >>> among(np.array([3, -1, 0], dtype=np.int8), [0, 3]).tolist()
     [True, False, True]

@@ -27,7 +27,8 @@ def working_seconds(zone: str, begin: Array, end: Array) -> Array | None:
     """
     if zone not in _zones():
         return None
-    worked = _worked_by(_local(zone, end)) - _worked_by(_local(zone, begin))
+    since, until = np.split(_worked_by(_local(zone, np.concatenate((begin, end)))), 2)
+    worked = until - since
     # Where clocks go back within working hours the local time can run backwards.
     return np.asarray(np.maximum(worked, 0))
 

@@ -101,7 +101,7 @@ REGISTRY.add(
         G1B,
         Text(
             "reply_delay_against_usual",
-            "How the time to answer us compares with what is usual for the person, (1: twice as long, −1: half)",
+            "How the time to answer us compares with what is usual for the person (1: twice as long, −1: half)",
             "mean of log2(delay / median of that contact's earlier delays), each at least an hour",
             "doublings",
         ),
@@ -128,7 +128,7 @@ REGISTRY.add(
         G1C,
         Text(
             "reply_length_against_usual",
-            "How the length of answers compares with what is usual for the person, (1: twice as long, −1: half)",
+            "How the length of answers compares with what is usual for the person (1: twice as long, −1: half)",
             "mean of log2(words of the reply / words of our first touch) minus that contact's median so far",
             "doublings",
         ),

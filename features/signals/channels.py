@@ -104,6 +104,7 @@ REGISTRY.add(
             "rank",
         ),
         _go_to_rank,
+        better="up",
         low=1,
         high=3,
     )

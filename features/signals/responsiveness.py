@@ -122,6 +122,7 @@ REGISTRY.add(
         ),
         reply_delays,
         scale=3600,
+        better="U",
     )
 )
 _CLASSES = (
@@ -186,7 +187,7 @@ REGISTRY.add(
         G1C,
         Text(
             "reply_length_distance",
-            "How far the length of the client's answers is from that of our messages, (1 is twice or half as long)",
+            "How far the length of the client's answers is from that of our messages (1 is twice or half as long)",
             "mean of |log2(words of the reply / words of our first touch)|",
             "doublings",
         ),

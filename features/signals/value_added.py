@@ -12,7 +12,7 @@ from features.figures import Text, event_rate, known, ratio, records, windowed
 from features.frame import PLACE, Frame
 from features.histories.conversations import BOTH, conversations
 from features.histories.history import code
-from features.histories.log import Array
+from features.histories.log import Array, among
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.signals.answered import answered
@@ -46,7 +46,7 @@ def gestures(frame: Frame) -> Facts:
 
 def _of_subtypes(subtypes: list[int], frame: Frame) -> Facts:
     every = frame.facts(gestures)
-    chosen = np.isin(every.value, subtypes)
+    chosen = among(every.value, subtypes)
     return facts(frame.history.segments, every.segment[chosen], every.at[chosen])
 
 

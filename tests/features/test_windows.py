@@ -26,14 +26,14 @@ def _arrays(
 ) -> tuple[Array, Array, Array, Array, Array, Array]:
     table = np.array(given_facts, dtype=np.int64).reshape(-1, 3)
     made = facts(4, table[:, 0], table[:, 1], table[:, 2])
-    wanted = np.array(sorted(rows), dtype=np.int64)
+    wanted = np.array(rows, dtype=np.int64)
     return made.start, made.at, made.value, wanted[:, 0], wanted[:, 1], SPANS
 
 
 @given(FACTS, ROWS)
 def test_sums(given_facts: list[tuple[int, int, int]], rows: list[tuple[int, int]]) -> None:
     count, total, last = windows.sums(*_arrays(given_facts, rows))
-    for r, (segment, t) in enumerate(sorted(rows)):
+    for r, (segment, t) in enumerate(rows):
         for w, span in enumerate(SPANS):
             inside = _inside(given_facts, segment, t, span)
             assert (count[w, r], total[w, r]) == (len(inside), sum(inside))
@@ -44,7 +44,7 @@ def test_sums(given_facts: list[tuple[int, int, int]], rows: list[tuple[int, int
 @given(FACTS, ROWS)
 def test_medians(given_facts: list[tuple[int, int, int]], rows: list[tuple[int, int]]) -> None:
     count, middle = windows.medians(*_arrays(given_facts, rows))
-    for r, (segment, t) in enumerate(sorted(rows)):
+    for r, (segment, t) in enumerate(rows):
         for w, span in enumerate(SPANS):
             inside = _inside(given_facts, segment, t, span)
             assert count[w, r] == len(inside)
@@ -54,7 +54,7 @@ def test_medians(given_facts: list[tuple[int, int, int]], rows: list[tuple[int, 
 @given(FACTS, ROWS)
 def test_tallies(given_facts: list[tuple[int, int, int]], rows: list[tuple[int, int]]) -> None:
     tally = windows.tallies(*_arrays(given_facts, rows), 5)
-    for r, (segment, t) in enumerate(sorted(rows)):
+    for r, (segment, t) in enumerate(rows):
         for w, span in enumerate(SPANS):
             inside = _inside(given_facts, segment, t, span)
             assert tally[w, :, r].tolist() == [inside.count(kind) for kind in range(5)]
@@ -71,13 +71,13 @@ def test_held_sums(held: list[tuple[int, int, int, int, int]], rows: list[tuple[
     table = np.array(held, dtype=np.int64).reshape(-1, 5)
     known = table[:, 1] + table[:, 3]
     made = facts(4, table[:, 0], table[:, 1], table[:, 2], known=known, until=known + table[:, 4])
-    wanted = np.array(sorted(rows), dtype=np.int64)
+    wanted = np.array(rows, dtype=np.int64)
     assert made.known is not None
     assert made.until is not None
     count, total, last = windows.held_sums(
         made.start, made.at, made.value, made.known, made.until, wanted[:, 0], wanted[:, 1], SPANS
     )
-    for r, (segment, t) in enumerate(sorted(rows)):
+    for r, (segment, t) in enumerate(rows):
         holding = [
             (at, value)
             for owner, at, value, later, length in held
@@ -93,9 +93,9 @@ def test_held_sums(held: list[tuple[int, int, int, int, int]], rows: list[tuple[
 def test_covered(given_spans: list[tuple[int, int, int]], rows: list[tuple[int, int]]) -> None:
     table = np.array(given_spans, dtype=np.int64).reshape(-1, 3)
     made = facts(4, table[:, 0], table[:, 1], table[:, 1] + table[:, 2])
-    wanted = np.array(sorted(rows), dtype=np.int64)
+    wanted = np.array(rows, dtype=np.int64)
     seconds = windows.covered(made.start, made.at, made.value, wanted[:, 0], wanted[:, 1], SPANS)
-    for r, (segment, t) in enumerate(sorted(rows)):
+    for r, (segment, t) in enumerate(rows):
         for w, span in enumerate(SPANS):
             inside = {
                 second

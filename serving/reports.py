@@ -15,6 +15,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from features.own_columns import SOURCE
 from models.explanation import Reason
 from models.prediction import FORMER_CLIENT, NO_CONTRACT, NO_CONTRACT_END, SILENT, TOO_LITTLE, Prediction
 from serving.portfolio import Portfolio, Profile
@@ -235,6 +236,7 @@ def _reason(reason: Reason, largest: float) -> dict[str, Any]:
     amount = "below 0.1" if points < 0.1 else f"{points:.1f}"
     marked = reason.mark_met is not None
     origin = f"mark given by document {reason.source}" if reason.documented else "our own mark"
+    source = "your own column" if reason.source == SOURCE else f"document {reason.source}"
     return {
         "raises": reason.raises,
         "sentence": reason.sentence,
@@ -242,7 +244,7 @@ def _reason(reason: Reason, largest: float) -> dict[str, Any]:
         "share": abs(reason.points) / largest,
         "signal": reason.name,
         "met": reason.mark_met,
-        "origin": origin if marked else f"document {reason.source}",
+        "origin": origin if marked else source,
         "evidence": _counted(reason.evidence, reason.evidence_unit) if reason.evidence else None,
     }
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from features.catalogue import as_documents, entries
 from features.frame import first_event
 from features.histories.history import History, code
 from features.histories.log import NEVER, Array
 from features.histories.tables import DEALS, STAGES, Dataset
-from features.matrix import Rows, build_matrix, rows_at, snapshots
+from features.matrix import Rows, build_matrix, indicators_of, rows_at, snapshots
 from features.measuring import measure_portfolio
 from features.own_columns import own_columns
 from features.reference import Reference
@@ -157,6 +158,7 @@ def train(folder: Path, options: TrainOptions, progress: Progress = _silent) -> 
             "quality.json": document(judged),
             "trials.json": [asdict(trial) for trial in trials],
             "training.json": {"counts": counts, "messages": messages},
+            "indicators.json": as_documents(entries(indicators_of(reference))),
         },
         pictures(test, risks),
     )

@@ -81,6 +81,13 @@ def test_a_mark_is_told_in_words(portfolio: Portfolio) -> None:
     )
 
 
+def test_a_reason_says_where_it_comes_from(portfolio: Portfolio) -> None:
+    prediction = next(one for one in portfolio.predictions if one.reasons)
+    plain = replace(prediction.reasons[0], mark_met=None, source="001")
+    assert reports._reason(plain, 1.0)["origin"] == "document 001"
+    assert reports._reason(replace(plain, source="own"), 1.0)["origin"] == "your own column"
+
+
 def test_a_long_list_is_cut_and_says_so(portfolio: Portfolio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reports, "LISTED", 20)
     told = page(portfolio, most=5)

@@ -200,7 +200,7 @@ def test_pictures_and_documents_lie_with_the_run(report: TrainReport, tmp_path: 
     folder = Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path="", dst_path=str(tmp_path)))
     found = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
     pictures = {f"plots/{kind}_{days}.png" for kind in ("reliability", "gain") for days in HORIZONS}
-    assert found == pictures | {"quality.json", "trials.json", "training.json"}
+    assert found == pictures | {"quality.json", "trials.json", "training.json", "indicators.json"}
     assert all((folder / picture).read_bytes().startswith(b"\x89PNG") for picture in pictures)
     told = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     assert told == {"counts": dict(report.counts), "messages": list(report.messages)}

@@ -100,13 +100,17 @@ def windowed(
     trend: Literal["difference", "log ratio"] | None = "difference",
 ) -> Iterator[Indicator]:
     """The indicator over every window, and its trend."""
+
+    def over_all(frame: Frame) -> Figure:
+        return frame.once(compute, lambda: compute(frame))
+
     for window, place in PLACE.items():
 
         def over_window(frame: Frame, place: int = place) -> Figure:
-            figure = frame.once(compute, lambda: compute(frame))
+            figure = over_all(frame)
             return Figure(figure.value[place], figure.evidence[place])
 
-        yield single(
+        one = single(
             signal,
             text,
             over_window,
@@ -118,12 +122,13 @@ def windowed(
             low=low,
             high=high,
         )
+        yield replace(one, together=(len(PLACE), over_all)) if place == 0 else one
     if trend is None:
         return
     recent, usual = PLACE["90d"], PLACE["365d"]
 
     def change(frame: Frame) -> Figure:
-        figure = frame.once(compute, lambda: compute(frame))
+        figure = over_all(frame)
         new, old, evidence = figure.value[recent], figure.value[usual], figure.evidence[recent]
         if trend == "difference":
             return Figure(new - old, evidence)

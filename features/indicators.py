@@ -82,6 +82,7 @@ class Indicator:
     ``context`` marks facts that every risk depends on, shown as facts and never as a merit (L5).
     ``portfolio`` marks those that compare the account with all others, as of the latest month start.
     ``minimum`` is the least evidence (in ``evidence_unit``) below which the figure is unknown.
+    ``together``, where given, computes so many columns at once, (columns, rows): this one and those that follow it.
     """
 
     column: str
@@ -98,6 +99,7 @@ class Indicator:
     low: float
     high: float
     compute: Callable[[Frame], Figure]
+    together: tuple[int, Callable[[Frame], Figure]] | None = None
     context: bool = False
     portfolio: bool = False
 

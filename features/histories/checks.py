@@ -95,27 +95,25 @@ def settle_records(table: Table, rows: Iterable[Mapping[str, Any]]) -> list[Mapp
             (_AFTER_ALL_NAMES,),
         )
 
-    def known(row: Mapping[str, Any]) -> int | None:
-        return next((row[name] for name in table.known if name in row), None)
-
-    def version(row: Mapping[str, Any]) -> tuple[Any, ...]:
-        if table.key is None:
-            return content(row)
-        return (row[table.key], *(row.get(name) for name in table.identity), known(row))
-
-    def place(row: Mapping[str, Any]) -> tuple[Any, ...]:
-        order = tuple((name in row, row.get(name)) for name in table.order)
-        if table.key is None:
-            return (*order, content(row))
-        moment = known(row)
-        return (*order, row[table.key], moment is not None, moment)
-
     kept: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    places: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for row in rows:
-        other = kept.setdefault(version(row), row)
-        if other is not row and content(row) < content(other):
-            kept[version(row)] = row
-    return sorted(kept.values(), key=place)
+        place = [(name in row, row.get(name)) for name in table.order]
+        if table.key is None:
+            version = content(row)
+            place.append(version)
+        else:
+            moment = None
+            for name in table.known:
+                if name in row:
+                    moment = row[name]
+                    break
+            version = (row[table.key], *[row.get(name) for name in table.identity], moment)
+            place += (row[table.key], moment is not None, moment)
+        other = kept.get(version)
+        if other is None or content(row) < content(other):
+            kept[version], places[version] = row, tuple(place)
+    return [kept[version] for version in sorted(places, key=places.__getitem__)]
 
 
 def _missing(required: set[str], row: Mapping[str, Any], wrong: list[tuple[str, str]]) -> list[str]:

@@ -65,11 +65,13 @@ class Log:
 
     def __getitem__(self, name: str) -> Array:
         made = self._columns.get(name)
+        if isinstance(made, np.ndarray):
+            return made
         if made is None:
             value = self.missing[name]
             dtype: type = {int: np.int64, float: np.float64}.get(type(value), type(value))
             made = np.full(len(self), value, dtype=dtype)
-        elif not isinstance(made, np.ndarray):
+        else:
             made = made()
         self._columns[name] = made
         return made

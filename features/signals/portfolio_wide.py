@@ -176,6 +176,10 @@ def own(frame: Frame) -> Own:
     return frame.once("own figures", compute)
 
 
+def _nothing_compared(frame: Frame) -> Figure:
+    return Figure(np.full(len(frame.as_of), np.nan), np.zeros(len(frame.as_of), dtype=np.int64))
+
+
 def _indicator(
     signal: Signal,
     text: Text,
@@ -190,8 +194,7 @@ def _indicator(
 
     def compute(frame: Frame) -> Figure:
         if frame.portfolio is None:
-            unknown = np.full(len(frame.as_of), np.nan)
-            return Figure(unknown, np.zeros(len(frame.as_of), dtype=np.int64))
+            return _nothing_compared(frame)
         accounts = np.nan_to_num(frame.portfolio.read(frame.as_of, "accounts")).astype(np.int64)
         enough = accounts >= settings.ENOUGH_ACCOUNTS
         return Figure(np.where(enough, read(frame, frame.portfolio, own(frame)), np.nan), accounts)
@@ -229,9 +232,9 @@ def _alignment(frame: Frame, portfolio: Portfolio, mine: Own) -> Array:
 
 
 def _pace(frame: Frame) -> Figure:
-    mine = own(frame)
     if frame.portfolio is None:
-        return Figure(np.full(len(frame.as_of), np.nan), mine.deals_closed)
+        return _nothing_compared(frame)
+    mine = own(frame)
     return Figure(ratio(mine.days_to_close, frame.portfolio.read(frame.as_of, "days_to_close")), mine.deals_closed)
 
 

@@ -99,9 +99,9 @@ class Indicator:
     low: float
     high: float
     compute: Callable[[Frame], Figure]
-    together: tuple[int, Callable[[Frame], Figure]] | None = None
     context: bool = False
     portfolio: bool = False
+    together: tuple[int, Callable[[Frame], Figure]] | None = None
 
     @property
     def constraint(self) -> int:

@@ -98,7 +98,7 @@ def settle_records(table: Table, rows: Iterable[Mapping[str, Any]]) -> list[Mapp
     kept: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     places: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for row in rows:
-        place = [(name in row, row.get(name)) for name in table.order]
+        place: list[Any] = [(name in row, row.get(name)) for name in table.order]
         if table.key is None:
             version = content(row)
             place.append(version)

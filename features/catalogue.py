@@ -15,6 +15,7 @@ import features.signals  # noqa: F401  (registers every family)
 from features import settings
 from features.histories.log import DAY
 from features.indicators import REGISTRY, Indicator
+from features.own_columns import SOURCE as OWN
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ class Entry:
 
     id: str = field(metadata={"holds": "id of the signal in the documented list (`G1a`)"})
     column: str = field(metadata={"holds": "column of the matrix, unique: `id.name.window`"})
-    family: str = field(metadata={"holds": ", ".join(f"`{family.name}`" for family in FAMILIES.values())})
+    family: str = field(
+        metadata={"holds": ", ".join(f"`{family.name}`" for family in FAMILIES.values()) + f", `{OWN}` for own columns"}
+    )
     signal_name: str = field(metadata={"holds": "name of the signal"})
     signal_meaning: str = field(metadata={"holds": "what the signal tells"})
     name: str = field(metadata={"holds": "name of the figure, the same over all its windows"})
@@ -108,7 +111,7 @@ def _entry(indicator: Indicator) -> Entry:
     return Entry(
         id=signal.id,
         column=indicator.column,
-        family=FAMILIES[signal.id[0]].name,
+        family=OWN if signal.source == OWN else FAMILIES[signal.id[0]].name,
         signal_name=signal.name,
         signal_meaning=signal.meaning,
         name=indicator.name,

@@ -38,7 +38,7 @@ class Facts:
     @property
     def segment(self) -> Array:
         """int64: the segment of each fact."""
-        return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
+        return np.repeat(np.arange(len(self.start) - 1), self.start[1:] - self.start[:-1])
 
 
 def facts(

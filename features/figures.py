@@ -100,17 +100,13 @@ def windowed(
     trend: Literal["difference", "log ratio"] | None = "difference",
 ) -> Iterator[Indicator]:
     """The indicator over every window, and its trend."""
-
-    def over_all(frame: Frame) -> Figure:
-        return frame.once(compute, lambda: compute(frame))
-
     for window, place in PLACE.items():
 
         def over_window(frame: Frame, place: int = place) -> Figure:
-            figure = over_all(frame)
+            figure = frame.once(compute, lambda: compute(frame))
             return Figure(figure.value[place], figure.evidence[place])
 
-        one = single(
+        yield single(
             signal,
             text,
             over_window,
@@ -122,13 +118,12 @@ def windowed(
             low=low,
             high=high,
         )
-        yield replace(one, together=(len(PLACE), over_all)) if place == 0 else one
     if trend is None:
         return
     recent, usual = PLACE["90d"], PLACE["365d"]
 
     def change(frame: Frame) -> Figure:
-        figure = over_all(frame)
+        figure = frame.once(compute, lambda: compute(frame))
         new, old, evidence = figure.value[recent], figure.value[usual], figure.evidence[recent]
         if trend == "difference":
             return Figure(new - old, evidence)

@@ -13,7 +13,7 @@ import numpy as np
 from features import settings, windows
 from features.facts import Facts
 from features.histories.history import History
-from features.histories.log import DAY, Array
+from features.histories.log import DAY, Array, rows_where
 from features.histories.visibility import as_known
 from features.portfolio import Portfolio
 
@@ -177,6 +177,6 @@ def first_event(history: History) -> Array:
     """int64 (segments,): when the first interaction or deal of each segment happened (far future if none)."""
     first = np.full(history.segments, 1 << 49, dtype=np.int64)
     for log, happened in ((history.interactions, "at"), (history.deals, "opened_at")):
-        some = np.flatnonzero(np.diff(log.start) > 0)
+        some = rows_where(np.diff(log.start) > 0)
         first[some] = np.minimum(first[some], log[happened][log.start[some]])
     return first

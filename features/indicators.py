@@ -82,7 +82,6 @@ class Indicator:
     ``context`` marks facts that every risk depends on, shown as facts and never as a merit (L5).
     ``portfolio`` marks those that compare the account with all others, as of the latest month start.
     ``minimum`` is the least evidence (in ``evidence_unit``) below which the figure is unknown.
-    ``together``, where given, computes so many columns at once, (columns, rows): this one and those that follow it.
     """
 
     column: str
@@ -101,7 +100,6 @@ class Indicator:
     compute: Callable[[Frame], Figure]
     context: bool = False
     portfolio: bool = False
-    together: tuple[int, Callable[[Frame], Figure]] | None = None
 
     @property
     def constraint(self) -> int:

@@ -96,14 +96,11 @@ def build_matrix(history: History, rows: Rows, evidence: bool = False, reference
     counts = np.empty((len(indicators), len(rows)), dtype=np.int64) if evidence else None
 
     def fill(frame: Frame, filled: slice) -> Standing:
-        column = 0
-        while column < len(indicators):
-            width, compute = indicators[column].together or (1, indicators[column].compute)
-            figure = compute(frame)
-            values[column : column + width, filled] = figure.value
+        for column, indicator in enumerate(indicators):
+            figure = indicator.compute(frame)
+            values[column, filled] = figure.value
             if counts is not None:
-                counts[column : column + width, filled] = figure.evidence
-            column += width
+                counts[column, filled] = figure.evidence
         return standing(frame)
 
     segment = np.searchsorted(history.owner, rows.account)

@@ -20,7 +20,7 @@ from features.frame import Frame
 from features.histories.attributes import in_force
 from features.histories.columns import OWN_PREFIX
 from features.histories.history import History
-from features.histories.log import NEVER, Array, Log
+from features.histories.log import NEVER, Array, Log, rows_where
 from features.histories.tables import ACCOUNTS, INTERACTIONS
 from features.indicators import Better, Figure, Indicator, Signal
 
@@ -107,6 +107,6 @@ def _noted(name: str, frame: Frame) -> Facts:
     log = frame.history.interactions
     if name not in log:
         return facts(frame.history.segments, np.empty(0, np.int64), np.empty(0, np.int64))
-    rows = np.flatnonzero(np.abs(log[name]) <= _LARGEST)
+    rows = rows_where(np.abs(log[name]) <= _LARGEST)
     scaled = np.round(log[name][rows] * _SCALE).astype(np.int64)
     return facts(frame.history.segments, log.segment[rows], log["at"][rows], scaled)

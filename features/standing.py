@@ -12,7 +12,7 @@ from features.frame import PLACE, Frame
 from features.histories.attributes import attribute
 from features.histories.conversations import CLIENT, Conversations, conversations
 from features.histories.history import History, code
-from features.histories.log import DAY, NEVER, Array
+from features.histories.log import DAY, NEVER, Array, rows_where
 from features.histories.spells import contract_spells
 from features.histories.tables import INTERACTIONS
 from features.signals.contracts import contracts
@@ -61,13 +61,13 @@ def own_act_times(history: History) -> tuple[Array, Array]:
     The outcome `silence` is the absence of these in ``(t, t + N]``.
     """
     acts = _acts(history, conversations(history))
-    return np.repeat(np.arange(history.segments), np.diff(acts.start)), acts.at
+    return acts.segment, acts.at
 
 
 def _acts(history: History, linked: Conversations) -> Facts:
     own = (linked.touches.side & CLIENT) > 0
     log = history.interactions
-    orders = np.flatnonzero(log["kind"] == _ORDER)
+    orders = rows_where(log["kind"] == _ORDER)
     segment = np.concatenate((linked.touches.segment[own], log.segment[orders]))
     return facts(history.segments, segment, np.concatenate((linked.touches.at[own], log["at"][orders])))
 
@@ -75,17 +75,18 @@ def _acts(history: History, linked: Conversations) -> Facts:
 def order_days(frame: Frame) -> Facts:
     """One fact for each day with an order, at the day's first."""
     log = frame.history.interactions
-    orders = np.flatnonzero(log["kind"] == _ORDER)
+    orders = rows_where(log["kind"] == _ORDER)
     segment, at = log.segment[orders], log["at"][orders]
+    day = at // DAY
     new_day = np.ones(len(orders), dtype=bool)
-    new_day[1:] = (np.diff(segment) != 0) | (np.diff(at // DAY) != 0)
+    new_day[1:] = (segment[1:] != segment[:-1]) | (day[1:] != day[:-1])
     return facts(frame.history.segments, segment[new_day], at[new_day])
 
 
 def order_amounts(frame: Frame) -> Facts:
     """The money of each order, in whole cents."""
     log = frame.history.interactions
-    orders = np.flatnonzero((log["kind"] == _ORDER) & ~np.isnan(log["amount"]))
+    orders = rows_where((log["kind"] == _ORDER) & ~np.isnan(log["amount"]))
     cents = np.round(log["amount"][orders] * 100).astype(np.int64)
     return facts(frame.history.segments, log.segment[orders], log["at"][orders], cents)
 

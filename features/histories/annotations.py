@@ -7,7 +7,7 @@ import numpy as np
 from features import settings
 from features.histories.conversations import CLIENT, US, Conversations
 from features.histories.history import History
-from features.histories.log import Array, Log
+from features.histories.log import Array, Log, rows_where
 from features.kernel import compiled
 
 STANDALONE = -1
@@ -24,13 +24,13 @@ def annotated(log: Log, rows: Array | None = None) -> Array:
         rows = np.arange(len(log))
     about = np.full(len(rows), STANDALONE, dtype=np.int64)
     names = log["about_id"][rows]
-    naming = np.flatnonzero(names >= 0)
+    naming = rows_where(names >= 0)
     if not len(naming):
         return about
     names, own = names[naming], log["interaction_id"]
     asked = np.zeros(max(int(names.max()), int(own.max())) + 1, dtype=bool)
     asked[names] = True
-    named = np.flatnonzero(asked[own])
+    named = rows_where(asked[own])
     key = _key(log.segment[named], own[named])
     order = np.argsort(key, kind="stable")
     key, named = np.append(key[order], -1), np.append(named[order], -1)
@@ -78,7 +78,7 @@ def client_touch(history: History, linked: Conversations, rows: Array) -> Array:
     log = history.interactions
     touches = linked.touches
     place = np.full(len(log) + 1, -1, dtype=np.int64)
-    own = np.flatnonzero((touches.side & CLIENT) > 0)
+    own = rows_where((touches.side & CLIENT) > 0)
     place[touches.row[own]] = own
     # STANDALONE points to the last entry, which is no row.
     return np.where(place[rows] >= 0, place[rows], place[annotated(log, rows)])

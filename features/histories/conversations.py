@@ -27,7 +27,7 @@ import numpy as np
 
 from features import settings
 from features.histories.history import History, code
-from features.histories.log import Array, among
+from features.histories.log import Array, among, rows_where
 from features.histories.tables import INTERACTIONS
 from features.kernel import compiled
 
@@ -112,7 +112,7 @@ def conversations(history: History) -> Conversations:
     standalone = log["about_id"] < 0
     touching = among(kind, _TOUCHING) & standalone
     is_touch = ((kind == _MESSAGE) | (kind == _CALL) | meeting | touching) & (log["auto"] != 1)
-    row = np.flatnonzero(is_touch)
+    row = rows_where(is_touch)
     segment, at = log.segment[row], log["at"][row]
     by_client = log["actor"][row] == _CLIENT_ACTOR
     side = np.where(meeting[row], BOTH, np.where(by_client, CLIENT, US)).astype(np.int8)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.histories.columns import OWN_PREFIX
-from features.histories.log import NEVER, Array, Log
+from features.histories.log import NEVER, Array, Log, rows_where
 from features.histories.tables import (
     ACCOUNTS,
     CONTACTS,
@@ -230,7 +230,7 @@ def _of_other_rows(values: pa.ChunkedArray, keys: Callable[[], tuple[pa.Array, A
     own, _ = keys()
     found = pc.index_in(own, value_set=names)
     codes = np.append(np.arange(len(own), len(own) + len(names)), -1).astype(np.int32)
-    named = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
+    named = rows_where(found.is_valid().to_numpy(zero_copy_only=False))
     codes[found.to_numpy(zero_copy_only=False)[named].astype(np.int64)] = named
     return codes[places]
 

@@ -21,6 +21,11 @@ DAY = 86_400
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+def rows_where(mask: Array) -> Array:
+    """int64: where a mask (bool) holds; as np.flatnonzero, but quicker: short histories ask for it a hundred times."""
+    return mask.nonzero()[0]
+
+
 def among(codes: Array, chosen: Sequence[int]) -> Array:
     """bool: whether each code of a category (-1 unknown) is one of those chosen; as np.isin, but quicker.
 
@@ -87,7 +92,7 @@ class Log:
     @cached_property
     def segment(self) -> Array:
         """int32 (rows,): the segment of each row."""
-        return np.repeat(np.arange(self.segments, dtype=np.int32), np.diff(self.start))
+        return np.repeat(np.arange(self.segments, dtype=np.int32), self.start[1:] - self.start[:-1])
 
     def take(self, index: Array | slice, start: Array) -> Log:
         """The rows at ``index``, grouped by the given starts."""
@@ -100,7 +105,7 @@ class Log:
     def where(self, keep: Array) -> Log:
         """The rows for which ``keep`` (bool) holds; segments stay."""
         kept = np.concatenate(([0], np.cumsum(keep)))[self.start]
-        return self.take(np.flatnonzero(keep), kept)
+        return self.take(rows_where(keep), kept)
 
     def part(self, first: int, last: int) -> Log:
         """Segments first..last-1, without copying."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from features.histories.history import History
-from features.histories.log import NEVER, Array
+from features.histories.log import NEVER, Array, rows_where
 from features.kernel import compiled
 
 _SINCE_EVER = -NEVER
@@ -23,7 +23,7 @@ def value_at(history: History, column: str, segment: Array, contact: Array, at: 
     """
     log = history.contacts
     missing, values = log.missing[column], log[column]
-    given = np.flatnonzero(~np.isnan(values) if values.dtype.kind == "f" else values != missing)
+    given = rows_where(~np.isnan(values) if values.dtype.kind == "f" else values != missing)
     updated = log["updated_at"]
     known = np.where(updated == NEVER, log["recorded_at"], updated)[given]
     valid = log["valid_from"][given]

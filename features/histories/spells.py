@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.histories.history import code
-from features.histories.log import DAY, NEVER, Array, Log, among
+from features.histories.log import DAY, NEVER, Array, Log, among, rows_where
 from features.histories.tables import DEALS
 from features.kernel import compiled
 
@@ -101,7 +101,7 @@ def contract_spells(deals: Log, count_as_lost: Collection[str] = frozenset()) ->
     closed, ends = deals["closed_at"], deals["ends_on"]
     won = deals["outcome"] == won_code
     lost = (deals["outcome"] == lost_code) & (deals["kind"] == renewal)
-    used = np.flatnonzero((won | lost) & (closed < NEVER))
+    used = rows_where((won | lost) & (closed < NEVER))
     rank = lost.astype(np.int8) * 2 + (ends < NEVER)  # in the same second: wins before losses, dated ones last
     used = used[np.lexsort((rank[used], closed[used], deals.segment[used]))]
     reason_is_spared = among(deals["lost_reason"], spared)[used]

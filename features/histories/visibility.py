@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from features.histories.history import TIME_OF, History, code
-from features.histories.log import NEVER, Array, Log, among
+from features.histories.log import NEVER, Array, Log, among, rows_where
 from features.histories.tables import INTERACTIONS
 
 _AT_ONCE = code(INTERACTIONS, "kind", "call", "meeting")
@@ -35,7 +35,7 @@ def as_known(history: History, account: Array, as_of: Array) -> tuple[History, A
     logs = {"interactions": history.interactions, "deals": history.deals, "stage_reviews": history.reviews}
     for table, log in logs.items():
         own |= _between_happening_and_known(log, table, segment, as_of)
-    rows = np.flatnonzero(own)
+    rows = rows_where(own)
     segment[rows] = history.segments + np.arange(len(rows))
     latest = replace(
         history,
@@ -85,7 +85,7 @@ def _between_happening_and_known(log: Log, table: str, segment: Array, as_of: Ar
         spans.append((latest & (log["outcome_known"] > effective), effective, log["outcome_known"]))
     change = np.zeros(len(segment) + 1, dtype=np.int64)
     for chosen, begin, end in spans:
-        at = np.flatnonzero(chosen)
+        at = rows_where(chosen)
         if len(at):
             key = _key(segment, as_of)
             np.add.at(change, np.searchsorted(key, _key(log.segment[at], begin[at]), side="left"), 1)

@@ -9,7 +9,7 @@ from features.facts import Facts, facts, settled
 from features.figures import Text, median, share, since
 from features.frame import Frame
 from features.histories.history import code
-from features.histories.log import DAY, NEVER
+from features.histories.log import DAY, NEVER, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY
 
@@ -27,7 +27,7 @@ _ACTED, _DECLINED = code(INTERACTIONS, "outcome", "acted", "declined")
 def advice_taken(frame: Frame) -> Facts:
     """1 for a recommendation acted upon (when it was), 0 for one declined or 90 days over, until it is acted upon."""
     log = frame.history.interactions
-    rows = np.flatnonzero(log["kind"] == _ADVICE)
+    rows = rows_where(log["kind"] == _ADVICE)
     segment, outcome, ended = log.segment[rows], log["outcome"][rows], settled(log, rows)
     deadline = log["at"][rows] + settings.ADVICE_DECIDED_AFTER
     acted = outcome == _ACTED
@@ -48,7 +48,7 @@ def advice_taken(frame: Frame) -> Facts:
 def advice_delays(frame: Frame) -> Facts:
     """Seconds from our advice to its being acted upon, where that moment is recorded."""
     log = frame.history.interactions
-    rows = np.flatnonzero((log["kind"] == _ADVICE) & (log["outcome"] == _ACTED) & (log["resolved_at"] != NEVER))
+    rows = rows_where((log["kind"] == _ADVICE) & (log["outcome"] == _ACTED) & (log["resolved_at"] != NEVER))
     at, acted = log["at"][rows], log["resolved_at"][rows]
     return facts(frame.history.segments, log.segment[rows], acted, np.maximum(acted - at, 0))
 

@@ -11,7 +11,7 @@ from features.frame import PLACE, Frame
 from features.histories.annotations import unprompted
 from features.histories.conversations import conversations
 from features.histories.history import code
-from features.histories.log import DAY, Array, among
+from features.histories.log import DAY, Array, among, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.signals.commitments import CLIENT_ACTOR
@@ -47,7 +47,7 @@ def _spoken_for_us(frame: Frame, *subtypes: int) -> Array:
     """The rows in which the client spoke for us in one of these ways."""
     log = frame.history.interactions
     by_client = (log["kind"] == _ADVOCACY) & (log["actor"] == CLIENT_ACTOR)
-    return np.flatnonzero(by_client & among(log["subtype"], subtypes))
+    return rows_where(by_client & among(log["subtype"], subtypes))
 
 
 def _unasked(frame: Frame, subtype: int) -> Array:

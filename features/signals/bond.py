@@ -12,7 +12,7 @@ from features.figures import Text, known, mean, share, windowed
 from features.frame import SPANS, Frame
 from features.histories.conversations import BOTH, CLIENT, US, conversations
 from features.histories.history import History, code
-from features.histories.log import NEVER, Array, among
+from features.histories.log import NEVER, Array, among, rows_where
 from features.histories.people import value_at
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
@@ -47,7 +47,7 @@ def topics(frame: Frame) -> Facts:
     log = frame.history.interactions
     met = log["kind"] == _MEETING
     silent = (met & (log["outcome"] != _HELD)) | ((log["kind"] == _CALL) & (log["outcome"] == _MISSED))
-    rows = np.flatnonzero((log["topic"] >= 0) & (log["auto"] != 1) & ~silent)
+    rows = rows_where((log["topic"] >= 0) & (log["auto"] != 1) & ~silent)
     side = np.where(met[rows], BOTH, np.where(log["actor"][rows] == _CLIENT, CLIENT, US))
     value = log["topic"][rows].astype(np.int64) * 4 + side
     at = np.where(side == US, when_answered(frame, log.segment[rows], log["at"][rows]), log["at"][rows])

@@ -9,7 +9,7 @@ from features.facts import Facts, facts
 from features.figures import Text, share, since
 from features.frame import Frame
 from features.histories.history import code
-from features.histories.log import Array, among
+from features.histories.log import Array, among, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY
 
@@ -38,7 +38,7 @@ _EARLY = code(INTERACTIONS, "phase", "forming", "shaping")
 
 def _briefs(frame: Frame, told: Array, value: Array) -> Facts:
     log = frame.history.interactions
-    rows = np.flatnonzero((log["kind"] == _BRIEF) & told)
+    rows = rows_where((log["kind"] == _BRIEF) & told)
     return facts(frame.history.segments, log.segment[rows], log["at"][rows], value[rows])
 
 

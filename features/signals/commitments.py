@@ -8,7 +8,7 @@ from features.facts import Facts, facts
 from features.figures import Text, share, since
 from features.frame import Frame
 from features.histories.history import History, code
-from features.histories.log import NEVER, Array
+from features.histories.log import NEVER, Array, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY
 
@@ -35,7 +35,7 @@ CLIENT_ACTOR, OUR_ACTOR = code(INTERACTIONS, "actor", "client", "us")
 def _promises(history: History, actor: int) -> tuple[Array, Array, Array, Array]:
     """The actor's promises: segment, due, when kept (NEVER if not), and when declared broken (NEVER if not)."""
     log = history.interactions
-    rows = np.flatnonzero((log["kind"] == _COMMITMENT) & (log["actor"] == actor))
+    rows = rows_where((log["kind"] == _COMMITMENT) & (log["actor"] == actor))
     outcome, resolved = log["outcome"][rows], log["resolved_at"][rows]
     # An outcome without a time of its own counts from the moment it was known.
     settled = np.where(resolved == NEVER, log["outcome_known"][rows], resolved)
@@ -92,7 +92,7 @@ def attendance(frame: Frame) -> Facts:
     log = frame.history.interactions
     outcome = log["outcome"]
     missed = ((outcome == _NO_SHOW) | (outcome == _CANCELLED)) & (log["actor"] == CLIENT_ACTOR)
-    rows = np.flatnonzero((log["kind"] == _MEETING) & ((outcome == _HELD) | missed))
+    rows = rows_where((log["kind"] == _MEETING) & ((outcome == _HELD) | missed))
     at, resolved = log["at"][rows], log["resolved_at"][rows]
     cancelled = (outcome[rows] == _CANCELLED) & (resolved != NEVER)
     when = np.where(cancelled, resolved, at)

@@ -12,7 +12,7 @@ from features.figures import Text, known, ratio, single
 from features.frame import FactFunction, Frame
 from features.histories.conversations import conversations
 from features.histories.history import code
-from features.histories.log import DAY, NEVER, Array
+from features.histories.log import DAY, NEVER, Array, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.kernel import compiled
@@ -102,7 +102,7 @@ def prompt_answers(frame: Frame) -> Facts:
 def delivery_ratings(frame: Frame) -> Facts:
     """The rating of each rated delivery, in hundredths, once it is made."""
     log = frame.history.interactions
-    rows = np.flatnonzero((log["kind"] == _DELIVERY) & ~np.isnan(log["rating"]))
+    rows = rows_where((log["kind"] == _DELIVERY) & ~np.isnan(log["rating"]))
     made = np.where(log["resolved_at"][rows] == NEVER, log["at"][rows], log["resolved_at"][rows])
     return facts(frame.history.segments, log.segment[rows], made, np.round(log["rating"][rows] * 100).astype(np.int64))
 

@@ -12,7 +12,7 @@ from features.figures import Text, known, mean, ratio, records, since, windowed
 from features.frame import PLACE, Frame
 from features.histories.annotations import annotated
 from features.histories.history import History, code
-from features.histories.log import NEVER, Array
+from features.histories.log import NEVER, Array, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.signals.commitments import OUR_ACTOR
@@ -51,21 +51,21 @@ def _expected(history: History) -> _Expected:
     log = history.interactions
     kind, about = log["kind"], annotated(log)
     subjects = np.arange(len(log))
-    on_delivery = np.flatnonzero((kind == _REQUEST) & (about >= 0))
+    on_delivery = rows_where((kind == _REQUEST) & (about >= 0))
     on_delivery = on_delivery[kind[about[on_delivery]] == _DELIVERY]
     subjects[on_delivery] = about[on_delivery]
 
     asked = (kind == _REQUEST) & (log["subtype"] == _FOR_FEEDBACK) & (log["actor"] == OUR_ACTOR)
-    row = np.flatnonzero(asked | ((kind == _DELIVERY) & (log["resolved_at"] != NEVER)))
+    row = rows_where(asked | ((kind == _DELIVERY) & (log["resolved_at"] != NEVER)))
     begin = np.where(asked[row], log["at"][row], log["resolved_at"][row])
     key = log.segment[row].astype(np.int64) * _SPAN + begin
     order = np.argsort(key, kind="stable")
     row, begin, key = row[order], begin[order], key[order]
 
-    given = np.flatnonzero(kind == _FEEDBACK)
+    given = rows_where(kind == _FEEDBACK)
     answered = np.where(about[given] >= 0, subjects[about[given]], -1)
     # Feedback that names nothing is on the latest delivery or request before it.
-    lone = np.flatnonzero(log["about_id"][given] < 0)
+    lone = rows_where(log["about_id"][given] < 0)
     segment = log.segment[given[lone]].astype(np.int64)
     place = np.searchsorted(key, segment * _SPAN + log["at"][given[lone]], side="right") - 1
     found = place >= 0
@@ -99,14 +99,14 @@ def feedback_given(frame: Frame) -> Facts:
 def feedback(frame: Frame) -> Facts:
     """Every feedback of the client."""
     log = frame.history.interactions
-    rows = np.flatnonzero(log["kind"] == _FEEDBACK)
+    rows = rows_where(log["kind"] == _FEEDBACK)
     return facts(frame.history.segments, log.segment[rows], log["at"][rows])
 
 
 def directness(frame: Frame) -> Facts:
     """How direct each feedback was, 1 to 5, where noted."""
     log = frame.history.interactions
-    rows = np.flatnonzero((log["kind"] == _FEEDBACK) & (log["level"] > 0))
+    rows = rows_where((log["kind"] == _FEEDBACK) & (log["level"] > 0))
     return facts(frame.history.segments, log.segment[rows], log["at"][rows], log["level"][rows])
 
 

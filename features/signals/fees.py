@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from features.facts import Facts, facts, settled
 from features.figures import Text, share, since
 from features.frame import Frame
 from features.histories.history import code
-from features.histories.log import NEVER, among
+from features.histories.log import NEVER, among, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY
 
@@ -31,7 +29,7 @@ def fees_contested(frame: Frame) -> Facts:
     log = frame.history.interactions
     kind, outcome = log["kind"], log["outcome"]
     contested = among(outcome, _CONTESTED)
-    rows = np.flatnonzero((kind == _FEE) & (contested | (outcome == _ACCEPTED)))
+    rows = rows_where((kind == _FEE) & (contested | (outcome == _ACCEPTED)))
     resolved = log["resolved_at"][rows]
     paid_late = (log["subtype"][rows] == _INVOICE) & (resolved != NEVER) & (resolved > log["due_at"][rows])
     return facts(frame.history.segments, log.segment[rows], settled(log, rows), contested[rows] | paid_late)

@@ -11,7 +11,7 @@ from features.facts import Facts, facts
 from features.figures import Text, event_rate, known, none_means_zero, ratio, windowed
 from features.frame import SPANS, Frame
 from features.histories.history import code
-from features.histories.log import DAY
+from features.histories.log import DAY, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.signals.answered import answered
@@ -44,7 +44,7 @@ answered_gestures = partial(answered, gestures)
 def champions(frame: Frame) -> Facts:
     """Each time that someone spoke for us to the client's management; the value tells the account's people apart."""
     log = frame.history.interactions
-    rows = np.flatnonzero((log["kind"] == _ADVOCACY) & (log["subtype"] == _CHAMPION))
+    rows = rows_where((log["kind"] == _ADVOCACY) & (log["subtype"] == _CHAMPION))
     person = log.segment[rows].astype(np.int64) << 32 | (log["contact_id"][rows] + 1)
     people, number = np.unique(person, return_inverse=True)
     first = np.searchsorted(people, log.segment[rows].astype(np.int64) << 32)

@@ -10,7 +10,7 @@ from features.figures import Text, single
 from features.frame import PLACE, Frame
 from features.histories.conversations import US, conversations
 from features.histories.history import code
-from features.histories.log import DAY, NEVER, Array
+from features.histories.log import DAY, NEVER, Array, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure, Mark
 from features.signals.answered import when_answered
@@ -32,7 +32,7 @@ def first_offers(frame: Frame) -> Facts:
     """
     touches = frame.derived(conversations).touches
     selling = frame.history.interactions["subtype"][touches.row] == _SALES
-    every = np.flatnonzero(selling & ((touches.side & US) > 0))
+    every = rows_where(selling & ((touches.side & US) > 0))
     heard = np.full(frame.history.segments, NEVER, dtype=np.int64)
     np.minimum.at(heard, touches.segment[every], when_answered(frame, touches.segment[every], touches.at[every]))
     offers = _firsts(touches.segment, every)

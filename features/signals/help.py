@@ -11,7 +11,7 @@ from features.frame import Frame
 from features.histories.annotations import client_touch, unprompted
 from features.histories.conversations import CLIENT, conversations
 from features.histories.history import code
-from features.histories.log import DAY, Array
+from features.histories.log import DAY, Array, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.signals.commitments import CLIENT_ACTOR
@@ -40,7 +40,7 @@ def _calls(frame: Frame) -> Array:
     def find() -> Array:
         log = frame.history.interactions
         asked = ((log["kind"] == _REQUEST) & (log["subtype"] == _HELP)) | (log["kind"] == _BRIEF)
-        rows = np.flatnonzero(asked & (log["actor"] == CLIENT_ACTOR))
+        rows = rows_where(asked & (log["actor"] == CLIENT_ACTOR))
         return rows[unprompted(frame.history, frame.derived(conversations), rows)]
 
     return frame.once("calls for help", find)
@@ -57,7 +57,7 @@ def help_requests(frame: Frame) -> Facts:
     theirs = touches.row[(touches.side & CLIENT) > 0]
     place = np.searchsorted(theirs, reference) - 1
     silent = np.zeros(len(rows), dtype=bool)
-    before = np.flatnonzero(place >= 0)
+    before = rows_where(place >= 0)
     last = theirs[place[before]]
     same = log.segment[last] == log.segment[rows[before]]
     gap = log["at"][reference[before]] - log["at"][last]

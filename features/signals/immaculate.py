@@ -11,7 +11,7 @@ from features.frame import Frame
 from features.histories.annotations import annotated
 from features.histories.conversations import CLIENT, US, conversations
 from features.histories.history import code
-from features.histories.log import NEVER, Array, among
+from features.histories.log import NEVER, Array, among, rows_where
 from features.histories.tables import DEALS, INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.signals.answered import when_answered
@@ -32,7 +32,7 @@ _CORRECTED = code(INTERACTIONS, "outcome", "cancelled", "rescheduled", "no_show"
 def _cold(frame: Frame, segment: Array, at: Array) -> Array:
     """bool: whether no deal had been won 90 days before each (segment, moment)."""
     deals = frame.history.deals
-    won = np.flatnonzero(deals["outcome"] == _WON)
+    won = rows_where(deals["outcome"] == _WON)
     first = np.full(frame.history.segments, NEVER, dtype=np.int64)
     np.minimum.at(first, deals.segment[won], deals["closed_at"][won])
     return np.asarray(at <= first[segment] + settings.COLD_AFTER_WIN)
@@ -45,11 +45,11 @@ def _flaws(frame: Frame, contacts: Array) -> tuple[Array, Array]:
     since = np.full(len(log), NEVER, dtype=np.int64)
     late = linked.our_replies.touch[linked.our_replies.value > settings.LATE_ANSWER_AFTER]
     since[linked.touches.row[late]] = linked.touches.at[late]
-    overdue = np.flatnonzero((log["kind"] == _DELIVERY) & (log["resolved_at"] > log["due_at"]))
+    overdue = rows_where((log["kind"] == _DELIVERY) & (log["resolved_at"] > log["due_at"]))
     since[overdue] = np.minimum(since[overdue], np.maximum(log["at"][overdue], log["due_at"][overdue]))
     is_contact = np.zeros(len(log) + 1, dtype=bool)
     is_contact[contacts] = True
-    mistakes = np.flatnonzero(log["kind"] == _MISTAKE)
+    mistakes = rows_where(log["kind"] == _MISTAKE)
     about = annotated(log, mistakes)
     told = is_contact[about]  # STANDALONE points to the last entry, which is no row
     np.minimum.at(since, about[told], log["at"][mistakes[told]])
@@ -67,7 +67,7 @@ def cold_contacts(frame: Frame) -> Facts:
     ours = touches.row[(touches.side & US) > 0]
     since, mistakes = _flaws(frame, ours)
     corrected = (log["kind"] == _MEETING) & (log["actor"] == _US) & among(log["outcome"], _CORRECTED)
-    moved = np.flatnonzero(corrected)
+    moved = rows_where(corrected)
     resolved = log["resolved_at"][moved]
     own = np.concatenate((log["at"][mistakes], np.where(resolved == NEVER, log["at"][moved], resolved)))
     # A contact whose flaw shows later is one fact until then and another from then on.

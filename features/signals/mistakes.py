@@ -9,7 +9,7 @@ from features.facts import Facts, facts
 from features.figures import Text, median, share, since
 from features.frame import Frame
 from features.histories.history import code
-from features.histories.log import DAY, NEVER, Array
+from features.histories.log import DAY, NEVER, Array, rows_where
 from features.histories.tables import DEALS, INTERACTIONS
 from features.indicators import REGISTRY
 from features.signals.silence import client_touches
@@ -37,14 +37,14 @@ _SPAN = 1 << 42
 def _mistakes(frame: Frame) -> tuple[Array, Array]:
     """Segment (int64) and time of each of our mistakes."""
     log = frame.history.interactions
-    rows = np.flatnonzero(log["kind"] == _MISTAKE)
+    rows = rows_where(log["kind"] == _MISTAKE)
     return log.segment[rows].astype(np.int64), log["at"][rows]
 
 
 def _touch_keys(frame: Frame) -> Array:
     """Segment and time of each touch of the client as one sorted number."""
     touched = frame.facts(client_touches)
-    return np.repeat(np.arange(frame.history.segments), np.diff(touched.start)) * _SPAN + touched.at
+    return touched.segment * _SPAN + touched.at
 
 
 def _next(keys: Array, segment: Array, at: Array) -> Array:
@@ -96,7 +96,7 @@ def mistakes_repeated(frame: Frame) -> Facts:
     """1 for a mistake of a kind that we had made before with this client, else 0; where the kind is told."""
     log = frame.history.interactions
     told = (log["subtype"] >= 0) & (log["subtype"] != _OTHER)
-    rows = np.flatnonzero((log["kind"] == _MISTAKE) & told)
+    rows = rows_where((log["kind"] == _MISTAKE) & told)
     repeated = np.ones(len(rows), dtype=bool)
     repeated[np.unique(log.segment[rows].astype(np.int64) << 8 | log["subtype"][rows], return_index=True)[1]] = False
     return facts(frame.history.segments, log.segment[rows], log["at"][rows], repeated)

@@ -10,7 +10,7 @@ from features.figures import Text, known, since, single, windowed
 from features.frame import PLACE, SPANS, Frame
 from features.histories.conversations import BOTH, conversations
 from features.histories.history import code
-from features.histories.log import DAY, NEVER, Array
+from features.histories.log import DAY, NEVER, Array, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.kernel import compiled
@@ -49,9 +49,9 @@ def small_failures(frame: Frame) -> Facts:
     log = frame.history.interactions
     late, promised = frame.facts(late_answers), frame.facts(our_promises)
     missed = promised.value == 0
-    mistakes = np.flatnonzero((log["kind"] == _MISTAKE) & (log["level"] == _SLIGHT))
+    mistakes = rows_where((log["kind"] == _MISTAKE) & (log["level"] == _SLIGHT))
     ours = (log["actor"] == _US) & (log["outcome"] == _CANCELLED)
-    cancelled = np.flatnonzero((log["kind"] == _MEETING) & ours)
+    cancelled = rows_where((log["kind"] == _MEETING) & ours)
     resolved = log["resolved_at"][cancelled]
     return facts(
         frame.history.segments,

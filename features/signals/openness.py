@@ -13,7 +13,7 @@ from features.frame import PLACE, FactFunction, Frame
 from features.histories.annotations import client_touch
 from features.histories.conversations import conversations
 from features.histories.history import code
-from features.histories.log import NEVER, Array, among
+from features.histories.log import NEVER, Array, among, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.signals.commitments import CLIENT_ACTOR
@@ -51,7 +51,7 @@ _PERSONAL, _EMOTIONAL, _PLAIN = code(INTERACTIONS, "subtype", "personal", "emoti
 def disclosures(frame: Frame) -> Facts:
     """1 for each disclosure on record, whoever led."""
     log = frame.history.interactions
-    rows = np.flatnonzero(log["kind"] == _DISCLOSURE)
+    rows = rows_where(log["kind"] == _DISCLOSURE)
     return facts(frame.history.segments, log.segment[rows], log["at"][rows])
 
 
@@ -63,7 +63,7 @@ def _opening_up(frame: Frame, *subtypes: int) -> Facts:
     log = frame.history.interactions
     linked = frame.derived(conversations)
     led = (log["kind"] == _DISCLOSURE) & (log["actor"] == CLIENT_ACTOR)
-    rows = np.flatnonzero(led & among(log["subtype"], subtypes))
+    rows = rows_where(led & among(log["subtype"], subtypes))
     touch = client_touch(frame.history, linked, rows)
     rows, touch = rows[touch >= 0], touch[touch >= 0]
     # Rows lie in order of time: the first of those about a touch is the first that told of it.
@@ -100,7 +100,7 @@ def exchanges_led(frame: Frame) -> Facts:
     several at that moment says so).
     """
     log = frame.history.interactions
-    rows = np.flatnonzero(log["kind"] == _DISCLOSURE)
+    rows = rows_where(log["kind"] == _DISCLOSURE)
     at, about = log["at"][rows], log["about_id"][rows].astype(np.int64)
     # A disclosure that names no touch is an exchange of its own.
     exchange = np.where(about >= 0, about, -1 - rows)
@@ -109,7 +109,7 @@ def exchanges_led(frame: Frame) -> Facts:
     rows, exchange, by_client = rows[order], exchange[order], by_client[order]
     segment = log.segment[rows]
     opening = np.ones(len(rows), dtype=bool)
-    opening[1:] = (np.diff(exchange) != 0) | (np.diff(segment) != 0)
+    opening[1:] = (exchange[1:] != exchange[:-1]) | (segment[1:] != segment[:-1])
     return facts(frame.history.segments, segment[opening], log["at"][rows[opening]], by_client[opening])
 
 

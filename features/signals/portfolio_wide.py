@@ -16,7 +16,7 @@ from features.figures import Text, ratio, single
 from features.frame import PLACE, Frame
 from features.histories.conversations import US, conversations
 from features.histories.history import code
-from features.histories.log import DAY, NEVER, Array
+from features.histories.log import DAY, NEVER, Array, rows_where
 from features.histories.tables import DEALS, INTERACTIONS
 from features.indicators import REGISTRY, Better, Comparison, Figure, Indicator, Mark, Signal
 from features.kernel import compiled
@@ -111,7 +111,7 @@ def our_minutes(frame: Frame) -> Facts:
     log = frame.history.interactions
     kind, outcome = log["kind"], log["outcome"]
     met = ((kind == _MEETING) & (outcome == _HELD)) | ((kind == _CALL) & (outcome == _ANSWERED))
-    spoken = np.flatnonzero(met & (log["minutes"] > 0))
+    spoken = rows_where(met & (log["minutes"] > 0))
     touches = frame.derived(conversations).touches
     written = touches.row[((touches.side & US) > 0) & (kind[touches.row] == _MESSAGE)]
     when = when_in_exchange(frame, log.segment[written], log["at"][written])
@@ -131,7 +131,7 @@ def answers_in_time(frame: Frame) -> Facts:
 def closings(frame: Frame) -> Facts:
     """Seconds from opening to closing of each deal won or lost, at its close."""
     deals = frame.history.deals
-    rows = np.flatnonzero(((deals["outcome"] == _WON) | (deals["outcome"] == _LOST)) & (deals["closed_at"] < NEVER))
+    rows = rows_where(((deals["outcome"] == _WON) | (deals["outcome"] == _LOST)) & (deals["closed_at"] < NEVER))
     spent = deals["closed_at"][rows] - deals["opened_at"][rows]
     return facts(frame.history.segments, deals.segment[rows], deals["closed_at"][rows], spent)
 

@@ -9,7 +9,7 @@ from features.facts import Facts, facts, settled
 from features.figures import Text, mean, none_means_zero, ratio, share, since, windowed
 from features.frame import Frame
 from features.histories.history import code
-from features.histories.log import DAY, NEVER, Array
+from features.histories.log import DAY, NEVER, Array, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.signals.commitments import CLIENT_ACTOR, OUR_ACTOR
@@ -43,7 +43,7 @@ _HELD, _NO_SHOW, _CANCELLED, _KEPT, _BROKEN, _GRANTED, _REFUSED = code(
 def _held(frame: Frame) -> tuple[Array, Array]:
     """The rows of held meetings, and from when each is known to have been held."""
     log = frame.history.interactions
-    rows = np.flatnonzero((log["kind"] == _MEETING) & (log["outcome"] == _HELD))
+    rows = rows_where((log["kind"] == _MEETING) & (log["outcome"] == _HELD))
     return rows, _took_place(log["at"][rows], log["resolved_at"][rows])
 
 
@@ -84,7 +84,7 @@ def dated_duties_late(frame: Frame) -> Facts:
     kind, outcome, due = log["kind"], log["outcome"], log["due_at"]
     promised = (kind == _COMMITMENT) & (log["actor"] == CLIENT_ACTOR)
     asked = (kind == _REQUEST) & (log["actor"] == OUR_ACTOR)
-    rows = np.flatnonzero((promised | asked) & (due != NEVER))
+    rows = rows_where((promised | asked) & (due != NEVER))
     answered = (outcome == _GRANTED) | (outcome == _REFUSED) | (log["resolved_at"] != NEVER)
     done = np.where(promised, outcome == _KEPT, answered)[rows]
     ended, due = settled(log, rows), due[rows]
@@ -103,7 +103,7 @@ def last_minute_cancellations(frame: Frame) -> Facts:
     """
     log = frame.history.interactions
     theirs = (log["outcome"] == _HELD) | ((log["outcome"] >= 0) & (log["actor"] == CLIENT_ACTOR))
-    rows = np.flatnonzero((log["kind"] == _MEETING) & theirs)
+    rows = rows_where((log["kind"] == _MEETING) & theirs)
     at, resolved, outcome = log["at"][rows], log["resolved_at"][rows], log["outcome"][rows]
     by_client = (outcome == _CANCELLED) & (log["actor"][rows] == CLIENT_ACTOR)
     late = by_client & (resolved != NEVER) & (resolved >= at - settings.LAST_MINUTE)
@@ -119,7 +119,7 @@ def reschedules_granted(frame: Frame) -> Facts:
     log = frame.history.interactions
     outcome = log["outcome"]
     asked = (log["kind"] == _REQUEST) & (log["subtype"] == _RESCHEDULE) & (log["actor"] == OUR_ACTOR)
-    rows = np.flatnonzero(asked & ((outcome == _GRANTED) | (outcome == _REFUSED)))
+    rows = rows_where(asked & ((outcome == _GRANTED) | (outcome == _REFUSED)))
     return facts(frame.history.segments, log.segment[rows], settled(log, rows), outcome[rows] == _GRANTED)
 
 

@@ -10,7 +10,7 @@ from features.figures import Text, event_rate, known, ratio, share, since, windo
 from features.frame import PLACE, SPANS, Frame
 from features.histories.conversations import BOTH, CLIENT, conversations
 from features.histories.history import code
-from features.histories.log import DAY, NEVER, Array
+from features.histories.log import DAY, NEVER, Array, rows_where
 from features.histories.people import value_at
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
@@ -53,7 +53,7 @@ def _introductions(frame: Frame) -> tuple[Array, Array, Array]:
 
     def judge() -> tuple[Array, Array, Array]:
         log = frame.history.interactions
-        rows = np.flatnonzero((log["kind"] == _INTRODUCTION) & (log["actor"] == CLIENT_ACTOR))
+        rows = rows_where((log["kind"] == _INTRODUCTION) & (log["actor"] == CLIENT_ACTOR))
         segment, at = log.segment[rows], log["at"][rows]
         introducer, since_one = value_at(frame.history, "seniority", segment, log["contact_id"][rows], at)
         introduced, since_other = value_at(frame.history, "seniority", segment, log["related_contact_id"][rows], at)
@@ -136,7 +136,7 @@ def _ranks(frame: Frame, segment: Array, contact: Array, at: Array, least: int =
 def senior_touches(frame: Frame) -> Facts:
     """1 for a touch of the client by a senior contact, 0 for one by another, where the seniority is known."""
     touches = frame.derived(conversations).touches
-    own = np.flatnonzero((touches.side & CLIENT) > 0)
+    own = rows_where((touches.side & CLIENT) > 0)
     contact = frame.history.interactions["contact_id"][touches.row[own]]
     return _ranks(frame, touches.segment[own], contact, touches.at[own], settings.SENIOR_FROM)
 
@@ -145,7 +145,7 @@ def two_way_ranks(frame: Frame) -> Facts:
     """The seniority, where known, of whom we met, of who answered us and of whom we answered, each time."""
     linked = frame.derived(conversations)
     touches, answered, ours = linked.touches, linked.client_replies, linked.our_replies
-    met = np.flatnonzero(touches.side == BOTH)
+    met = rows_where(touches.side == BOTH)
     spoke = touches.row[np.concatenate((met, answered.touch, ours.began))]
     return _ranks(
         frame,

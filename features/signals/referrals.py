@@ -9,7 +9,7 @@ from features.facts import Facts, facts
 from features.figures import Text, event_rate, share, since
 from features.frame import Frame
 from features.histories.history import code
-from features.histories.log import Array
+from features.histories.log import Array, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY
 
@@ -32,7 +32,7 @@ D3B = REGISTRY.signal(
 
 def _rows(frame: Frame) -> Array:
     log = frame.history.interactions
-    return np.flatnonzero((log["kind"] == _ADVOCACY) & (log["subtype"] == _REFERRAL))
+    return rows_where((log["kind"] == _ADVOCACY) & (log["subtype"] == _REFERRAL))
 
 
 def referrals(frame: Frame) -> Facts:

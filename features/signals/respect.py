@@ -11,7 +11,7 @@ from features.frame import PLACE, Frame
 from features.histories.annotations import client_touch
 from features.histories.conversations import CLIENT, conversations
 from features.histories.history import code
-from features.histories.log import NEVER, Array
+from features.histories.log import NEVER, Array, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.signals.commitments import CLIENT_ACTOR, client_promises
@@ -53,15 +53,13 @@ def politeness(frame: Frame) -> Facts:
 def mentions(frame: Frame) -> Facts:
     """Everything the client said about us or others that was noted down, whatever it was."""
     log = frame.history.interactions
-    rows = np.flatnonzero((log["kind"] == _MENTION) & (log["actor"] == CLIENT_ACTOR))
+    rows = rows_where((log["kind"] == _MENTION) & (log["actor"] == CLIENT_ACTOR))
     return facts(frame.history.segments, log.segment[rows], log["at"][rows])
 
 
 def _supplier_talk(frame: Frame) -> Array:
     log = frame.history.interactions
-    return np.flatnonzero(
-        (log["kind"] == _MENTION) & (log["subtype"] == _SUPPLIER_TALK) & (log["actor"] == CLIENT_ACTOR)
-    )
+    return rows_where((log["kind"] == _MENTION) & (log["subtype"] == _SUPPLIER_TALK) & (log["actor"] == CLIENT_ACTOR))
 
 
 def supplier_touches(frame: Frame) -> Facts:

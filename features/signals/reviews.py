@@ -9,7 +9,7 @@ from features.facts import Facts, facts, settled
 from features.figures import Text, records, since, single
 from features.frame import PLACE, Frame
 from features.histories.history import code
-from features.histories.log import DAY, NEVER, Array, among
+from features.histories.log import DAY, NEVER, Array, among, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.kernel import compiled
@@ -30,7 +30,7 @@ _CALLED_OFF = code(INTERACTIONS, "outcome", "cancelled", "rescheduled")
 
 def _reviews(frame: Frame) -> Array:
     log = frame.history.interactions
-    return np.flatnonzero((log["kind"] == _MEETING) & (log["subtype"] == _REVIEW))
+    return rows_where((log["kind"] == _MEETING) & (log["subtype"] == _REVIEW))
 
 
 def held_reviews(frame: Frame) -> Facts:

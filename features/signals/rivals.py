@@ -8,7 +8,7 @@ from features.facts import Facts, facts
 from features.figures import Text, event_rate, since
 from features.frame import Frame
 from features.histories.history import code
-from features.histories.log import Array
+from features.histories.log import Array, rows_where
 from features.histories.tables import DEALS, INTERACTIONS
 from features.indicators import REGISTRY
 
@@ -31,7 +31,7 @@ def competitor_mentions(frame: Frame) -> Facts:
     A deal counts when it was opened if others were asked too, else when it was lost to a competitor.
     """
     log, deals = frame.history.interactions, frame.history.deals
-    rows = np.flatnonzero((log["kind"] == _MENTION) & (log["subtype"] == _COMPETITOR) & (log["actor"] == _CLIENT))
+    rows = rows_where((log["kind"] == _MENTION) & (log["subtype"] == _COMPETITOR) & (log["actor"] == _CLIENT))
     rows = rows[_first_about(log.segment[rows], log["about_id"][rows])]
     asked = deals["competitive"] == 1
     named = ~asked & ((deals["lost_to"] >= 0) | (deals["lost_reason"] == _TO_COMPETITOR))
@@ -47,7 +47,7 @@ def _first_about(segment: Array, about: Array) -> Array:
     key = segment.astype(np.int64) << 32 | about
     first = np.zeros(len(key), dtype=bool)
     first[np.unique(key, return_index=True)[1]] = True
-    return np.flatnonzero(first | (about < 0))
+    return rows_where(first | (about < 0))
 
 
 REGISTRY.add(

@@ -12,7 +12,7 @@ from features.figures import Text, known, median, ratio, share, since, windowed
 from features.frame import FactFunction, Frame
 from features.histories.conversations import Answers, Conversations, conversations
 from features.histories.history import code
-from features.histories.log import NEVER
+from features.histories.log import NEVER, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.signals.commitments import OUR_ACTOR, promise_keeping
@@ -56,7 +56,7 @@ def our_promises(frame: Frame) -> Facts:
 def deliveries_in_time(frame: Frame) -> Facts:
     """1 for a delivery made by its date (when it was made), 0 for one that was not (when it fell due)."""
     log = frame.history.interactions
-    rows = np.flatnonzero((log["kind"] == _DELIVERY) & (log["due_at"] != NEVER))
+    rows = rows_where((log["kind"] == _DELIVERY) & (log["due_at"] != NEVER))
     due, made = log["due_at"][rows], log["resolved_at"][rows]
     return facts(frame.history.segments, log.segment[rows], np.minimum(due, made), made <= due)
 
@@ -64,7 +64,7 @@ def deliveries_in_time(frame: Frame) -> Facts:
 def deliveries_rated(frame: Frame) -> Facts:
     """1 for a delivery rated 7 or more, 0 for one rated less, once it is made."""
     log = frame.history.interactions
-    rows = np.flatnonzero((log["kind"] == _DELIVERY) & ~np.isnan(log["rating"]))
+    rows = rows_where((log["kind"] == _DELIVERY) & ~np.isnan(log["rating"]))
     made = np.where(log["resolved_at"][rows] == NEVER, log["at"][rows], log["resolved_at"][rows])
     return facts(frame.history.segments, log.segment[rows], made, log["rating"][rows] >= settings.WELL_RATED)
 

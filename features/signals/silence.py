@@ -9,7 +9,7 @@ from features.facts import Facts, facts
 from features.figures import Text, known, rate, single, windowed
 from features.frame import PLACE, Frame
 from features.histories.conversations import CLIENT, conversations
-from features.histories.log import DAY
+from features.histories.log import DAY, rows_where
 from features.indicators import REGISTRY, Figure
 
 D8F = REGISTRY.signal(
@@ -30,9 +30,9 @@ def client_touches(frame: Frame) -> Facts:
 def client_gaps(frame: Frame) -> Facts:
     """Seconds from one touch of the client to its next, at the later one."""
     touched = frame.facts(client_touches)
-    segment = np.repeat(np.arange(frame.history.segments), np.diff(touched.start))
-    follows = np.flatnonzero(np.diff(segment) == 0) + 1
-    return facts(frame.history.segments, segment[follows], touched.at[follows], np.diff(touched.at)[follows - 1])
+    segment, at = touched.segment, touched.at
+    follows = rows_where(segment[1:] == segment[:-1]) + 1
+    return facts(frame.history.segments, segment[follows], at[follows], at[follows] - at[follows - 1])
 
 
 def _silence(frame: Frame) -> Figure:

@@ -9,6 +9,7 @@ from features.figures import Text, share, single
 from features.frame import Frame
 from features.histories.attributes import attribute
 from features.histories.history import code
+from features.histories.log import rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 
@@ -25,7 +26,7 @@ L4 = REGISTRY.signal(
 def strategic_briefs(frame: Frame) -> Facts:
     """1 for a brief of strategic weight, 0 for another, where it was noted."""
     log = frame.history.interactions
-    rows = np.flatnonzero((log["kind"] == _BRIEF) & (log["strategic"] >= 0))
+    rows = rows_where((log["kind"] == _BRIEF) & (log["strategic"] >= 0))
     return facts(frame.history.segments, log.segment[rows], log["at"][rows], log["strategic"][rows])
 
 

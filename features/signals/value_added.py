@@ -12,7 +12,7 @@ from features.figures import Text, event_rate, known, ratio, records, windowed
 from features.frame import PLACE, Frame
 from features.histories.conversations import BOTH, conversations
 from features.histories.history import code
-from features.histories.log import Array, among
+from features.histories.log import Array, among, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.signals.answered import answered
@@ -40,7 +40,7 @@ _PERSONAL = code(INTERACTIONS, "subtype", "personal_detail")
 def gestures(frame: Frame) -> Facts:
     """Every gesture of ours that was no mass mail; the value is the code of its subtype."""
     log = frame.history.interactions
-    rows = np.flatnonzero((log["kind"] == _GESTURE) & (log["actor"] == _US) & (log["auto"] != 1))
+    rows = rows_where((log["kind"] == _GESTURE) & (log["actor"] == _US) & (log["auto"] != 1))
     return facts(frame.history.segments, log.segment[rows], log["at"][rows], log["subtype"][rows])
 
 
@@ -66,7 +66,7 @@ def follow_ups(frame: Frame) -> Facts:
     deadline = at + settings.FOLLOWED_UP_WITHIN
     followed = np.zeros(len(at), dtype=bool)
     decided = deadline.copy()
-    there = np.flatnonzero(place < len(key))
+    there = rows_where(place < len(key))
     near = there[key[place[there]] <= _key(segment, deadline)[there]]
     followed[near] = True
     decided[near] = sent.at[place[near]]

@@ -9,7 +9,7 @@ from features.facts import Facts, facts, settled
 from features.figures import Text, known, mean, ratio, share, windowed
 from features.frame import Frame
 from features.histories.history import code
-from features.histories.log import NEVER, Array
+from features.histories.log import NEVER, Array, rows_where
 from features.histories.tables import DEALS, INTERACTIONS
 from features.indicators import REGISTRY, Figure
 
@@ -42,8 +42,8 @@ def _concessions(frame: Frame) -> tuple[Array, Array, Array, Array]:
 
     def read() -> tuple[Array, Array, Array, Array]:
         deals, log = frame.history.deals, frame.history.interactions
-        won = np.flatnonzero(deals["outcome"] == _WON)
-        fees = np.flatnonzero((log["kind"] == _FEE) & (log["amount"] > 0) & ~np.isnan(log["amount_agreed"]))
+        won = rows_where(deals["outcome"] == _WON)
+        fees = rows_where((log["kind"] == _FEE) & (log["amount"] > 0) & ~np.isnan(log["amount_agreed"]))
         asked, agreed = log["amount"][fees], log["amount_agreed"][fees]
         given = np.concatenate((deals["concession"][won], np.maximum(asked - agreed, 0) / asked))
         taken = np.concatenate((deals["client_concession"][won], np.maximum(agreed - asked, 0) / asked))
@@ -76,7 +76,7 @@ def _our_share(frame: Frame) -> Figure:
 def _profitable(frame: Frame) -> Array:
     """The won deals whose margin and money are both known."""
     deals = frame.history.deals
-    return np.flatnonzero((deals["outcome"] == _WON) & ~np.isnan(deals["margin"]) & (deals["amount"] > 0))
+    return rows_where((deals["outcome"] == _WON) & ~np.isnan(deals["margin"]) & (deals["amount"] > 0))
 
 
 def margins(frame: Frame) -> Facts:
@@ -101,7 +101,7 @@ def _margin(frame: Frame) -> Figure:
 def goals_met(frame: Frame) -> Facts:
     """1 for a won deal with which the client got what it wanted, 0 for another, where it was noted."""
     deals = frame.history.deals
-    won = np.flatnonzero((deals["outcome"] == _WON) & (deals["goal_met"] >= 0))
+    won = rows_where((deals["outcome"] == _WON) & (deals["goal_met"] >= 0))
     return facts(frame.history.segments, deals.segment[won], deals["closed_at"][won], deals["goal_met"][won])
 
 
@@ -113,7 +113,7 @@ def _goals(frame: Frame) -> Figure:
 def _rated(frame: Frame) -> tuple[Array, Array, Array]:
     """The client's feedback that rates our work: segment, when, and the rating."""
     log = frame.history.interactions
-    rows = np.flatnonzero((log["kind"] == _FEEDBACK) & (log["actor"] == _CLIENT) & ~np.isnan(log["rating"]))
+    rows = rows_where((log["kind"] == _FEEDBACK) & (log["actor"] == _CLIENT) & ~np.isnan(log["rating"]))
     resolved = log["resolved_at"][rows]
     return log.segment[rows], np.where(resolved == NEVER, log["at"][rows], resolved), log["rating"][rows]
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from features.catalogue import entries
 from features.histories.checks import check_records
 from features.histories.history import History
 from features.histories.log import DAY
 from features.histories.tables import TABLES, Dataset
-from features.matrix import Matrix, Rows, build_matrix
+from features.matrix import Matrix, Rows, build_matrix, indicators_of
 from features.own_columns import OwnColumn, own_columns, own_indicators
 from features.reference import Reference
 from features.sources.files import read_tables
@@ -96,6 +97,17 @@ def test_directions_become_constraints() -> None:
     (falling,) = own_indicators((OwnColumn("accounts", "x_debts", "down"),))
     (neither,) = own_indicators((OwnColumn("accounts", "x_region"),))
     assert [one.constraint for one in (rising, falling, neither)] == [-1, 1, 0]
+
+
+def test_they_stand_in_the_catalogue_beside_the_documented_ones() -> None:
+    own = (OwnColumn("accounts", "x_region", "down", static=True), OwnColumn("interactions", "x_mood"))
+    told = entries(indicators_of(Reference(own=own)))[-5:]
+    assert [one.column for one in told] == [
+        "x_region.x_region.now",
+        *(f"x_mood.x_mood.{window}" for window in ("90d", "365d", "all", "trend")),
+    ]
+    assert {(one.family, one.source) for one in told} == {("own", "own")}
+    assert [one.better for one in told[:2]] == ["down", "informative"]
 
 
 def test_a_record_without_the_column_is_unknown_not_wrong() -> None:

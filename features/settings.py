@@ -58,9 +58,6 @@ OUR_CONDUCT_PER_CLIENT_TOUCH = 2
 WELL_RATED = 7
 """A delivery rated this or more is a good one."""
 
-LAPSE_AFTER = 60 * DAY
-"""An account whose last contract ended this long ago without a new one is lost."""
-
 GAP_FLOOR = 1 * DAY
 """The least usual gap that silence is compared with, so that a burst of mails does not make an afternoon look long."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from features import settings
-from features.chosen_settings import SettingsError, chosen
+from features.chosen_settings import FIXED, SettingsError, chosen
 from features.figures import Text, single
 from features.histories.log import DAY
 from features.indicators import REGISTRY, Figure, Mark, Signal
@@ -92,6 +92,14 @@ def test_every_mark_of_ours_is_a_setting_and_every_setting_of_marks_is_used() ->
     for name, value in settings.MARKS.items():
         one = ours[name]
         assert value == (one.value if one.upper is None else (one.value, one.upper))
+
+
+def test_every_setting_is_read_somewhere() -> None:
+    """One that nothing reads would be chosen in vain."""
+    folder = Path(settings.__file__).parent
+    read = "".join(file.read_text(encoding="utf-8") for file in folder.rglob("*.py"))
+    chosen_by_users = {name for name in vars(settings) if name.isupper() and name not in FIXED}
+    assert {name for name in chosen_by_users if f"settings.{name}" not in read} == set()
 
 
 def test_a_documented_mark_stands_whatever_is_chosen() -> None:

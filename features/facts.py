@@ -40,6 +40,16 @@ class Facts:
         """int64: the segment of each fact."""
         return np.repeat(np.arange(len(self.start) - 1), self.start[1:] - self.start[:-1])
 
+    @property
+    def keys(self) -> Array:
+        """int64, increasing: the ``moment_key`` of each fact."""
+        return moment_key(self.segment, self.at)
+
+
+def moment_key(segment: Array, at: Array | int) -> Array:
+    """int64: segment and time as one number that sorts by both; no two times of one segment lie 2**42 seconds apart."""
+    return segment.astype(np.int64) * (1 << 42) + at
+
 
 def facts(
     segments: int,
@@ -58,7 +68,7 @@ def facts(
     values = np.full(len(at), value, dtype=np.int64) if isinstance(value, int) else value.astype(np.int64)
     start, ordered = _grouped(segments, segment, at)
     if not ordered:
-        order = np.argsort(segment.astype(np.int64) * (1 << 42) + at, kind="stable")
+        order = np.argsort(moment_key(segment, at), kind="stable")
         at, values = at[order], values[order]
         known = None if known is None else known[order]
         until = None if until is None else until[order]

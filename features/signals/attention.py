@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from features import settings
-from features.facts import Facts, facts
+from features.facts import Facts, facts, moment_key
 from features.figures import Text, known, ratio, windowed
 from features.frame import Frame
-from features.histories.conversations import CLIENT, US, conversations
+from features.histories.conversations import US, conversations
 from features.histories.history import code
 from features.histories.log import NEVER, Array
 from features.histories.tables import DEALS
 from features.indicators import REGISTRY, Figure
 from features.signals.answered import when_answered
+from features.signals.silence import client_touches
 
 L6 = REGISTRY.signal(
     "L6",
@@ -46,12 +47,12 @@ def _touches_over(frame: Frame, offset: int) -> Facts:
 
     def within(made: Array, told: Array) -> Array:
         begin, end = (
-            np.searchsorted(made, _key(segment, won + moment), side="right")
+            np.searchsorted(made, moment_key(segment, won + moment), side="right")
             for moment in (offset, offset + settings.ATTENTION_OVER)
         )
-        return np.maximum(np.minimum(end, np.searchsorted(told, _key(segment, ended), side="right")) - begin, 0)
+        return np.maximum(np.minimum(end, np.searchsorted(told, moment_key(segment, ended), side="right")) - begin, 0)
 
-    theirs = frame.once(_their_touches, lambda: _their_touches(frame))
+    theirs = frame.facts(client_touches).keys
     ours = within(*frame.once(_our_touches, lambda: _our_touches(frame)))
     counted = np.minimum(ours, settings.OUR_CONDUCT_PER_CLIENT_TOUCH * within(theirs, theirs))
     return facts(frame.history.segments, segment, ended, counted)
@@ -64,18 +65,7 @@ def _our_touches(frame: Frame) -> tuple[Array, Array]:
     segment, at = touches.segment[ours], touches.at[ours]
     when = when_answered(frame, segment, at)
     answered = when < NEVER
-    return _key(segment[answered], at[answered]), _key(segment[answered], when[answered])
-
-
-def _their_touches(frame: Frame) -> Array:
-    """Segment and time of each touch of the client as one sorted number."""
-    touches = frame.derived(conversations).touches
-    own = (touches.side & CLIENT) > 0
-    return _key(touches.segment[own], touches.at[own])
-
-
-def _key(segment: Array, at: Array) -> Array:
-    return segment.astype(np.int64) * (1 << 42) + at
+    return moment_key(segment[answered], at[answered]), moment_key(segment[answered], when[answered])
 
 
 def touches_after(frame: Frame) -> Facts:

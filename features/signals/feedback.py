@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features import settings
-from features.facts import Facts, facts, settled
+from features.facts import Facts, facts, moment_key, settled
 from features.figures import Text, known, mean, ratio, records, since, windowed
 from features.frame import PLACE, Frame
 from features.histories.annotations import annotated
@@ -27,8 +27,6 @@ D8E = REGISTRY.signal(
 _DELIVERY, _FEEDBACK, _REQUEST = code(INTERACTIONS, "kind", "delivery", "feedback", "request")
 (_FOR_FEEDBACK,) = code(INTERACTIONS, "subtype", "feedback")
 (_GRANTED,) = code(INTERACTIONS, "outcome", "granted")
-_SPAN = 1 << 42
-"""More seconds than any two times of one segment lie apart."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def _expected(history: History) -> _Expected:
     asked = (kind == _REQUEST) & (log["subtype"] == _FOR_FEEDBACK) & (log["actor"] == OUR_ACTOR)
     row = rows_where(asked | ((kind == _DELIVERY) & (log["resolved_at"] != NEVER)))
     begin = np.where(asked[row], log["at"][row], log["resolved_at"][row])
-    key = log.segment[row].astype(np.int64) * _SPAN + begin
+    key = moment_key(log.segment[row], begin)
     order = np.argsort(key, kind="stable")
     row, begin, key = row[order], begin[order], key[order]
 
@@ -66,8 +64,8 @@ def _expected(history: History) -> _Expected:
     answered = np.where(about[given] >= 0, subjects[about[given]], -1)
     # Feedback that names nothing is on the latest delivery or request before it.
     lone = rows_where(log["about_id"][given] < 0)
-    segment = log.segment[given[lone]].astype(np.int64)
-    place = np.searchsorted(key, segment * _SPAN + log["at"][given[lone]], side="right") - 1
+    segment = log.segment[given[lone]]
+    place = np.searchsorted(key, moment_key(segment, log["at"][given[lone]]), side="right") - 1
     found = place >= 0
     found[found] = log.segment[row[place[found]]] == segment[found]
     answered[lone[found]] = subjects[row[place[found]]]
@@ -88,10 +86,10 @@ def feedback_given(frame: Frame) -> Facts:
     expected = _expected(frame.history)
     # Small numbers for the subjects, so that subject and time fit into one.
     every, place = np.unique(np.concatenate((expected.subject, expected.answered)), return_inverse=True)
-    asked, answered = place[: len(expected.subject)] * _SPAN, place[len(expected.subject) :] * _SPAN
-    keys = np.sort(answered + expected.when)
-    first = np.searchsorted(keys, asked + expected.begin)
-    came = np.append(keys, len(every) * _SPAN)[first] - asked
+    asked, answered = place[: len(expected.subject)], place[len(expected.subject) :]
+    keys = np.sort(moment_key(answered, expected.when))
+    first = np.searchsorted(keys, moment_key(asked, expected.begin))
+    came = np.append(keys, moment_key(np.array([len(every)]), 0))[first] - moment_key(asked, 0)
     deadline = expected.begin + settings.FEEDBACK_WITHIN
     return facts(frame.history.segments, expected.segment, np.minimum(came, deadline), came <= deadline)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from features import settings
-from features.facts import Facts, facts
+from features.facts import Facts, facts, moment_key
 from features.figures import Text, median, share, since
 from features.frame import Frame
 from features.histories.history import code
@@ -30,8 +30,6 @@ D5B = REGISTRY.signal(
 (_MISTAKE,) = code(INTERACTIONS, "kind", "mistake")
 (_OTHER,) = code(INTERACTIONS, "subtype", "other")
 (_WON,) = code(DEALS, "outcome", "won")
-_SPAN = 1 << 42
-"""More seconds than any two times of one segment lie apart."""
 
 
 def _mistakes(frame: Frame) -> tuple[Array, Array]:
@@ -41,16 +39,10 @@ def _mistakes(frame: Frame) -> tuple[Array, Array]:
     return log.segment[rows].astype(np.int64), log["at"][rows]
 
 
-def _touch_keys(frame: Frame) -> Array:
-    """Segment and time of each touch of the client as one sorted number."""
-    touched = frame.facts(client_touches)
-    return touched.segment * _SPAN + touched.at
-
-
 def _next(keys: Array, segment: Array, at: Array) -> Array:
     """The first moment after ``at`` among the sorted keys of the same segment, NEVER if there is none."""
-    place = np.searchsorted(keys, segment * _SPAN + at, side="right")
-    after = np.append(keys, np.iinfo(np.int64).max)[place] - segment * _SPAN
+    place = np.searchsorted(keys, moment_key(segment, at), side="right")
+    after = np.append(keys, np.iinfo(np.int64).max)[place] - moment_key(segment, 0)
     return np.where(after < NEVER, after, NEVER)
 
 
@@ -60,16 +52,16 @@ def mistakes_forgiven(frame: Frame) -> Facts:
     Where the client was not in touch in the 90 days before or after, there is nothing to tell by.
     """
     segment, at = _mistakes(frame)
-    keys, span = _touch_keys(frame), settings.FORGIVEN_OVER
+    keys, span = frame.facts(client_touches).keys, settings.FORGIVEN_OVER
 
     def touches_until(moment: Array) -> Array:
-        return np.searchsorted(keys, segment * _SPAN + moment, side="right")
+        return np.searchsorted(keys, moment_key(segment, moment), side="right")
 
     before = touches_until(at) - touches_until(at - span)
     after = touches_until(at + span) - touches_until(at)
     deals = frame.history.deals
     won = deals["outcome"] == _WON
-    win = _next(np.sort(deals.segment[won].astype(np.int64) * _SPAN + deals["closed_at"][won]), segment, at)
+    win = _next(np.sort(moment_key(deals.segment[won], deals["closed_at"][won])), segment, at)
     bought = win <= at + span
     # Divided, because 0.8 times a count is not exact.
     as_often = after / np.maximum(before, 1) >= settings.FORGIVEN_AT
@@ -81,7 +73,7 @@ def mistakes_forgiven(frame: Frame) -> Facts:
 def touches_after_mistakes(frame: Frame) -> Facts:
     """Seconds from each of our mistakes to the client's first touch after it, at that touch."""
     segment, at = _mistakes(frame)
-    first = _next(_touch_keys(frame), segment, at)
+    first = _next(frame.facts(client_touches).keys, segment, at)
     came = first != NEVER
     return facts(frame.history.segments, segment[came], first[came], (first - at)[came])
 

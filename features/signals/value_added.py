@@ -7,12 +7,12 @@ from functools import partial
 import numpy as np
 
 from features import settings
-from features.facts import Facts, facts
+from features.facts import Facts, facts, moment_key
 from features.figures import Text, event_rate, known, ratio, records, windowed
 from features.frame import PLACE, Frame
 from features.histories.conversations import BOTH, conversations
 from features.histories.history import code
-from features.histories.log import Array, among, rows_where
+from features.histories.log import among, rows_where
 from features.histories.tables import INTERACTIONS
 from features.indicators import REGISTRY, Figure
 from features.signals.answered import answered
@@ -61,20 +61,16 @@ def follow_ups(frame: Frame) -> Facts:
     met = touches.side == BOTH
     segment, at = touches.segment[met], touches.at[met]
     sent = frame.facts(useful_gestures)
-    key = _key(sent.segment, sent.at)
-    place = np.searchsorted(key, _key(segment, at))
+    key = sent.keys
+    place = np.searchsorted(key, moment_key(segment, at))
     deadline = at + settings.FOLLOWED_UP_WITHIN
     followed = np.zeros(len(at), dtype=bool)
     decided = deadline.copy()
     there = rows_where(place < len(key))
-    near = there[key[place[there]] <= _key(segment, deadline)[there]]
+    near = there[key[place[there]] <= moment_key(segment, deadline)[there]]
     followed[near] = True
     decided[near] = sent.at[place[near]]
     return facts(frame.history.segments, segment, decided, followed)
-
-
-def _key(segment: Array, at: Array) -> Array:
-    return segment.astype(np.int64) * (1 << 42) + at
 
 
 def _followed_up(frame: Frame) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from features import settings
-from features.facts import Facts, facts, settled
+from features.facts import Facts, facts, moment_key, settled
 from features.figures import Text, known, mean, ratio, share, windowed
 from features.frame import Frame
 from features.histories.history import code
@@ -130,16 +130,12 @@ def feedback_after_signing(frame: Frame) -> Facts:
     won = deals["outcome"] == _WON
     signed = facts(frame.history.segments, deals.segment[won], deals["closed_at"][won])
     segment, at, rating = _rated(frame)
-    place = np.searchsorted(_key(signed.segment, signed.at), _key(segment, at), side="right") - 1
-    latest = _key(signed.segment, signed.at)[place] if len(signed.at) else np.empty(0, np.int64)
+    place = np.searchsorted(signed.keys, moment_key(segment, at), side="right") - 1
+    latest = signed.keys[place] if len(signed.at) else np.empty(0, np.int64)
     soon = np.zeros(len(at), dtype=bool)
     if len(signed.at):
-        soon = (place >= 0) & (latest >= _key(segment, at - settings.RESENTMENT_WITHIN))
+        soon = (place >= 0) & (latest >= moment_key(segment, at - settings.RESENTMENT_WITHIN))
     return facts(frame.history.segments, segment[soon], at[soon], rating[soon] <= settings.POORLY_RATED)
-
-
-def _key(segment: Array, at: Array) -> Array:
-    return segment.astype(np.int64) * (1 << 42) + at
 
 
 REGISTRY.add(

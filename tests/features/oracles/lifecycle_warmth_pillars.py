@@ -160,7 +160,7 @@ def figures(one: Account, recorded: Collection[str] = ()) -> Figures:
     told = one.observed_days("all") >= 180 and (reviews or "meeting" in recorded)
     lately = any(at > t - 180 * DAY for at in reviewed)
     out["L2.stagnation.now"] = float(not ahead and not lately) if told else None
-    out["L4.share_of_wallet.now"] = wallet(one)
+    out["L4.share_of_wallet.now"] = attribute(one, "wallet")
     out |= consistency(one, kept)
     offers = [row["at"] for row in one.touches if row.get("subtype") == "sales" and "us" in one.sides(row)]
     wait = (min(offers) - one.touches[0]["at"]) / DAY if offers else None
@@ -339,13 +339,15 @@ def concessions(one: Account, won: list[Record], span: int) -> float | None:
     return sum(mine for mine, _ in some) / sum(map(sum, some)) if len(some) >= 2 else None
 
 
-def wallet(one: Account) -> float | None:
+def attribute(one: Account, name: str) -> float | None:
+    """A number of the account's row in force."""
+
     def known(row: Record) -> float:
         return float(next((row[name] for name in ("updated_at", "recorded_at") if name in row), -math.inf))
 
     valid = [row for row in one.account_rows if row.get("valid_from", -math.inf) <= one.t and known(row) <= one.t]
     latest = max(valid, key=lambda row: (row.get("valid_from", -math.inf), known(row)), default={})
-    return latest.get("wallet")
+    return latest.get(name)
 
 
 def consistency(one: Account, kept: list[Fact]) -> Figures:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from statistics import fmean, median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tests.features.oracles.lifecycle_warmth_pillars import attribute
 
 if TYPE_CHECKING:
     from tests.features.oracle import Account
@@ -21,7 +23,6 @@ COLUMNS = (
     "P4b.effort_alignment.now",
     "P2c.days_to_close_against_usual.now",
 )
-Record = dict[str, Any]
 Figures = dict[str, float | None]
 
 
@@ -75,7 +76,8 @@ def own(one: Account, promises: list[tuple[int, bool, bool]]) -> dict[str, float
     known = [fmean(part) for part in parts if len(part) >= 5]
     kept = [fmean(part) for part in ours if len(part) >= 5]
     known += [min(kept)] if kept else []
-    potential = _potential(one)
+    given = attribute(one, "potential")
+    potential = math.nan if given is None else given
     return {
         "revenue": revenue,
         "hours": minutes / 60,
@@ -84,15 +86,6 @@ def own(one: Account, promises: list[tuple[int, bool, bool]]) -> dict[str, float
         "quality": fmean(known) if known else math.nan,
         "days_to_close": median(spent) if spent else math.nan,
     }
-
-
-def _potential(one: Account) -> float:
-    def known(row: Record) -> float:
-        return float(next((row[name] for name in ("updated_at", "recorded_at") if name in row), -math.inf))
-
-    valid = [row for row in one.account_rows if row.get("valid_from", -math.inf) <= one.t and known(row) <= one.t]
-    latest = max(valid, key=lambda row: (row.get("valid_from", -math.inf), known(row)), default={})
-    return float(latest.get("potential", math.nan))
 
 
 def figures(mine: dict[str, float], everybody: list[dict[str, float]]) -> Figures:

@@ -2,8 +2,10 @@
 
     models.json               what the models are: columns, fingerprint, horizons, calibration, settings, meta
     risk.txt                  the risk model's trees in LightGBM's text format
-    stage_commitment.txt      the stage model's trees, where there were enough reviews
-    stage_convergence.txt
+    risk_linear.json          its linear half
+    member_00.txt …           the same of each member, from which the intervals come
+    member_00_linear.json …
+    stage.json                what directors' reviews taught, where there were enough of them
     reference.json            the portfolio's figures at month starts, and the user's own columns
 
 Saving and loading gives the same numbers to the last bit (Python writes floats with all the digits they
@@ -24,11 +26,14 @@ from typing import Any
 import lightgbm as lgb
 
 from features.reference import NOTHING, Reference
+from models.blend import Blend
 from models.calibration import Calibration
-from models.risk import RiskModel, RiskSettings
-from models.stage import StageModel
+from models.linear import LinearModel
+from models.risk import Member, RiskModel
+from models.stage import Judgement, StageModel
+from models.trees import RiskSettings
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's form; another is refused."""
 
 LARGEST = 64 * 2**20
@@ -36,7 +41,7 @@ LARGEST = 64 * 2**20
 
 DESCRIPTION = "models.json"
 REFERENCE = "reference.json"
-QUESTIONS = ("commitment", "convergence")
+STAGE = "stage.json"
 
 
 class ArchiveError(ValueError):
@@ -117,14 +122,27 @@ def load(folder: Path, fingerprint: str) -> Models:
 
 def _texts(models: Models) -> dict[str, str]:
     texts = {
-        "risk.txt": models.risk.booster.model_to_string(),
         REFERENCE: json.dumps(models.reference.to_json(), allow_nan=False),
     }
-    for question in QUESTIONS:
-        booster: lgb.Booster | None = getattr(models.stage, question)
-        if booster is not None:
-            texts[f"stage_{question}.txt"] = booster.model_to_string()
+    for name, blend in _blends(models.risk).items():
+        texts[f"{name}.txt"] = blend.booster.model_to_string()
+        texts[f"{name}_linear.json"] = json.dumps(blend.linear.to_json(), allow_nan=False)
+    if models.stage.judgement is not None:
+        texts[STAGE] = json.dumps(models.stage.judgement.to_json(), allow_nan=False)
     return texts
+
+
+def _blends(risk: RiskModel) -> dict[str, Blend]:
+    """The scores of the model and of its members, by the name of their files."""
+    return {"risk": risk.blend} | {_member(place): member.blend for place, member in enumerate(risk.members)}
+
+
+def _member(place: int) -> str:
+    return f"member_{place:02}"
+
+
+def _weights(blend: Blend) -> tuple[float, float]:
+    return blend.trees_weight, blend.linear_weight
 
 
 def _described(models: Models, texts: dict[str, str]) -> dict[str, Any]:
@@ -137,7 +155,10 @@ def _described(models: Models, texts: dict[str, str]) -> dict[str, Any]:
             "definition": risk.definition,
             "fingerprint": risk.fingerprint,
             "horizons": risk.horizons,
+            "weights": {name: _weights(blend) for name, blend in _blends(risk).items()},
             "calibration": asdict(risk.calibration),
+            "members": [asdict(member.calibration) for member in risk.members],
+            "spread": risk.spread,
             "settings": asdict(risk.settings),
         },
         "meta": models.meta,
@@ -148,22 +169,35 @@ def _models(folder: Path, described: dict[str, Any]) -> Models:
     columns = tuple(described["columns"])
     texts = {name: _checked(folder, name, digest) for name, digest in described["files"].items()}
     reference = Reference.from_json(json.loads(texts.pop(REFERENCE)))
-    boosters = {name: lgb.Booster(model_str=text) for name, text in texts.items()}
-    risk, calibration = described["risk"], described["risk"]["calibration"]
+    boosters = {name: lgb.Booster(model_str=text) for name, text in texts.items() if name.endswith(".txt")}
+    risk = described["risk"]
+
+    def blend(name: str) -> Blend:
+        linear = LinearModel.from_json(json.loads(texts[f"{name}_linear.json"]))
+        return Blend(boosters[f"{name}.txt"], linear, *risk["weights"][name])
+
     return Models(
         RiskModel(
-            booster=boosters["risk.txt"],
+            blend=blend("risk"),
             columns=columns,
             fingerprint=risk["fingerprint"],
             horizons=tuple(risk["horizons"]),
-            calibration=Calibration(calibration["a"], tuple(calibration["b"])),
+            calibration=_calibration(risk["calibration"]),
             definition=risk["definition"],
             settings=RiskSettings(**risk["settings"]),
+            members=tuple(
+                Member(blend(_member(place)), _calibration(one)) for place, one in enumerate(risk["members"])
+            ),
+            spread=risk["spread"],
         ),
-        StageModel(columns, *(boosters.get(f"stage_{question}.txt") for question in QUESTIONS)),
+        StageModel(columns, Judgement.from_json(json.loads(texts[STAGE])) if STAGE in texts else None),
         described["meta"],
         reference,
     )
+
+
+def _calibration(described: dict[str, Any]) -> Calibration:
+    return Calibration(described["a"], tuple(described["b"]))
 
 
 def _checked(folder: Path, name: str, digest: str) -> str:

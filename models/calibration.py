@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 PRIOR_LOSSES = 10.0
 """Lost accounts that the prior is worth at each horizon."""
@@ -58,8 +59,12 @@ def fit_calibration(
     labels: np.ndarray,
     accounts: np.ndarray | None = None,
     prior_losses: float = PRIOR_LOSSES,
+    beyond: np.ndarray | None = None,
 ) -> Calibration:
     """Fit a and b to scores (n, H) that the model gave to rows it had not learned from, unweighted.
+
+    ``beyond`` (H,), 0 if not given: what is believed to come on top of the score at each horizon. The calibration is
+    of the score alone; this is where the pull is to.
 
     ``labels`` int8 (n, H): 1 lost, 0 not, -1 unknown (left out). ``accounts`` (n,): codes of the rows'
     accounts. With them the pseudo-losses are counted in accounts, not rows: an account lost once shows in
@@ -73,7 +78,7 @@ def fit_calibration(
         raise ValueError("calibration: a horizon without any known outcome cannot be calibrated")
     if not np.isfinite(scores[known]).all():
         raise ValueError("calibration: scores must be finite")
-    expected = expit(scores)
+    expected = expit(scores if beyond is None else scores + beyond)
     losses = (labels == 1).sum(axis=0)
     believed = np.where(known, expected, 0.0).sum(axis=0)
     strength = prior_losses * _rows_per_loss(labels, accounts) / np.maximum(losses, believed)
@@ -121,14 +126,16 @@ def _most_likely(
         return value, np.concatenate(([np.sum(residual * centred)], by_step))
 
     slope_bounds = (SMALLEST_SLOPE, None) if learn_slope else (1.0, 1.0)
-    best = minimize(
-        loss,
-        np.concatenate(([1.0, centre], np.zeros(horizons - 1))),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[slope_bounds, (None, None), *[(0.0, None)] * (horizons - 1)],
-        options={"maxiter": 10_000, "maxfun": 20_000, "ftol": 1e-16, "gtol": 1e-10},
-    )
+    # The steps are small: threads that wait for each other at every one would cost many times the work.
+    with threadpool_limits(1, user_api="blas"):
+        best = minimize(
+            loss,
+            np.concatenate(([1.0, centre], np.zeros(horizons - 1))),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[slope_bounds, (None, None), *[(0.0, None)] * (horizons - 1)],
+            options={"maxiter": 10_000, "maxfun": 20_000, "ftol": 1e-16, "gtol": 1e-10},
+        )
     a = float(best.x[0])
     levels = np.cumsum(best.x[1:]) - a * centre
     return Calibration(a, tuple(float(level) for level in np.maximum.accumulate(levels)))

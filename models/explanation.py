@@ -1,7 +1,7 @@
 """Explanations: what each indicator adds to one account's risk, in log odds and in probability points.
 
-LightGBM's contributions (exact Shapley values over the trees) add up to the uncalibrated score; calibration
-is linear in it, so a times a contribution is the indicator's share phi_i of the calibrated log odds z:
+The contributions (exact Shapley values of the trees and of the linear model, ``models.blend``) add up to the
+uncalibrated score; calibration is linear in it, so a times a contribution is the share phi_i of the calibrated z:
 
     z = z0 + time ahead + sum phi_i          z0 = a * (mean score over the training rows) + b_h
 
@@ -25,7 +25,7 @@ import numpy as np
 from scipy.special import expit, exprel
 
 from features.indicators import Indicator
-from models.risk import CONTRACT_END, EXPLAINED, RiskModel, stack, threads
+from models.risk import CONTRACT_END, EXPLAINED, RiskModel
 from models.wording import sentence
 
 if TYPE_CHECKING:
@@ -163,8 +163,7 @@ def _contributions(model: RiskModel, values: np.ndarray, days_to_end: np.ndarray
     """
     if not len(values):
         values, days_to_end = np.full((1, len(model.columns)), np.nan), np.full(1, np.nan)
-    stacked = stack(values, days_to_end, (horizon,))
-    return np.asarray(model.booster.predict(stacked, pred_contrib=True, num_threads=threads(len(stacked))))
+    return model.blend.contributions(values, days_to_end, horizon)
 
 
 def chord(z: np.ndarray, base: float) -> np.ndarray:

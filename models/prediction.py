@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,9 @@ SILENT = "silent already"
 class Prediction:
     """One account as of one moment.
 
-    ``risk`` by horizon in days, or None, and then ``not_at_risk`` says why. ``value`` is money per year,
+    ``risk`` by horizon in days, or None, and then ``not_at_risk`` says why. ``interval`` holds the low and the high end
+    of each risk (90 %), None where there is none or
+    it was not asked for. ``value`` is money per year,
     None where unknown; ``revenue_at_risk`` is value times risk at ``horizon``, the horizon that is
     explained.
     """
@@ -36,6 +39,7 @@ class Prediction:
     as_of: int
     horizon: int
     risk: dict[int, float] | None
+    interval: dict[int, tuple[float, float]] | None
     not_at_risk: str | None
     value: float | None
     revenue_at_risk: float | None
@@ -43,13 +47,22 @@ class Prediction:
     explanation: RowExplanation | None
 
     @property
+    def risk_at_horizon(self) -> float | None:
+        """The risk within ``horizon``."""
+        return None if self.risk is None else self.risk[self.horizon]
+
+    @property
     def reasons(self) -> list[Reason]:
         """The five strongest reasons; none without a risk or where no explanation was asked for."""
         return self.explanation.reasons() if self.explanation else []
 
 
-def predict(models: Models, matrix: Matrix, horizon: int | None = None, explain: bool = True) -> list[Prediction]:
+def predict(
+    models: Models, matrix: Matrix, horizon: int | None = None, explain: bool = True, interval: bool = True
+) -> list[Prediction]:
     """Predict every row of a matrix, explained at one horizon (without one: the model's nearest to 180 days).
+    Explanations and intervals cost more than the risks themselves and can be left out; a model that was made without
+    members has no intervals.
 
     Errors: FingerprintMismatch where the matrix holds other columns than the models learned from, ValueError
     for a horizon that the model does not know.
@@ -66,6 +79,10 @@ def predict(models: Models, matrix: Matrix, horizon: int | None = None, explain:
     eligible = matrix if len(scored) == len(matrix) else matrix.take(scored)
     risks = np.full((len(matrix), len(model.horizons)), np.nan)
     risks[scored] = model.risk(eligible.values, eligible.standing.days_to_end)
+    ends: dict[int, list[list[float]]] = {}
+    if interval and model.members:
+        found = model.interval(eligible.values, eligible.standing.days_to_end)
+        ends = dict(zip(scored.tolist(), found.tolist(), strict=True))
     explanations: dict[int, RowExplanation] = {}
     if explain:
         explanation = explain_rows(model, eligible, horizon)
@@ -85,14 +102,19 @@ def predict(models: Models, matrix: Matrix, horizon: int | None = None, explain:
             as_of=as_of,
             horizon=horizon,
             risk=None if reason else dict(zip(model.horizons, risk, strict=True)),
+            interval=_by_horizon(model.horizons, ends[row]) if row in ends else None,
             not_at_risk=reason,
-            value=_known(value),
-            revenue_at_risk=_known(value * risk[place]),
+            value=known(value),
+            revenue_at_risk=known(value * risk[place]),
             stage=stage,
             explanation=explanations.get(row),
         )
         for row, (account_id, as_of, reason, risk, value, stage) in enumerate(columns)
     ]
+
+
+def _by_horizon(horizons: Sequence[int], ends: Sequence[Sequence[float]]) -> dict[int, tuple[float, float]]:
+    return {days: (low, high) for days, (low, high) in zip(horizons, ends, strict=True)}
 
 
 def _not_at_risk(models: Models, matrix: Matrix) -> list[str | None]:
@@ -116,5 +138,6 @@ def _first_that_holds(*cases: tuple[np.ndarray, str | None], otherwise: str | No
     return [[*answers, otherwise][place] for place in which.tolist()]
 
 
-def _known(number: float) -> float | None:
+def known(number: float) -> float | None:
+    """The number, None where it is unknown (NaN)."""
     return None if math.isnan(number) else number

@@ -24,11 +24,10 @@ MOST_DECIMALS = 6
 def sentence(indicator: Indicator, value: float, raises: bool) -> str:
     """One sentence on a figure (NaN: unknown) and on whether it raises or lowers the risk."""
     left = f"left {'more' if raises else 'less'} often"
-    window = f" ({WINDOWS[indicator.window]})" if indicator.window in WINDOWS else ""
     if math.isnan(value):
-        what = indicator.meaning[0].lower() + indicator.meaning[1:]
-        return f"No evidence yet: {what}{window}; clients without it {left}."
-    said = f"{indicator.meaning}{window}: {figure(indicator, value)}"
+        what = named(indicator)
+        return f"No evidence yet: {what[0].lower()}{what[1:]}; clients without it {left}."
+    said = f"{named(indicator)}: {figure(indicator, value)}"
     met = None if indicator.mark is None or indicator.context else indicator.mark.met(value)
     if met is None:
         return f"{said}; clients like this {left}."
@@ -36,6 +35,47 @@ def sentence(indicator: Indicator, value: float, raises: bool) -> str:
     if met != raises:
         return f"{judged}."
     return f"{judged}, yet clients like this {left}."
+
+
+def missed(indicator: Indicator, value: float) -> str:
+    """A known figure that misses its mark, beside the mark."""
+    return f"{named(indicator)}: {figure(indicator, value)}, mark {mark(indicator)}"
+
+
+def moved(indicator: Indicator, before: float, after: float) -> str:
+    """A figure before and after (NaN: unknown), and whether it came to its mark or fell off it.
+
+    >>> from types import SimpleNamespace
+    >>> from features.indicators import Mark
+    >>> share = SimpleNamespace(
+    ...     meaning="Share", unit="share", window="365d", mark=Mark(">=", 0.75), context=False)
+    >>> moved(share, 0.82, 0.6)
+    'Share (last 365 days): 82 % → 60 %, which now misses the mark of at least 75 %.'
+    >>> moved(share, float("nan"), 0.6)
+    'Share (last 365 days): no evidence yet → 60 %.'
+    >>> moved(share, 0.6, 0.6)
+    'Share (last 365 days): 60 %, as before; what it is weighed with has changed.'
+    """
+    known = [not math.isnan(value) for value in (before, after)]
+    same = before == after or not any(known)
+    now = figure(indicator, after) if known[1] else "no evidence any more" if known[0] else "no evidence"
+    if same:
+        return f"{named(indicator)}: {now}, as before; what it is weighed with has changed."
+    then = figure(indicator, before) if known[0] else "no evidence yet"
+    if then == now:
+        return f"{named(indicator)}: {now}, nearly as before."
+    said = f"{named(indicator)}: {then} → {now}"
+    if all(known) and indicator.mark is not None and not indicator.context:
+        was_met, met = indicator.mark.met(before), indicator.mark.met(after)
+        if was_met != met:
+            return f"{said}, which now {'meets' if met else 'misses'} the mark of {mark(indicator)}."
+    return f"{said}."
+
+
+def named(indicator: Indicator) -> str:
+    """What the figure is, and over which window where that needs saying."""
+    window = f" ({WINDOWS[indicator.window]})" if indicator.window in WINDOWS else ""
+    return f"{indicator.meaning}{window}"
 
 
 def figure(indicator: Indicator, value: float) -> str:

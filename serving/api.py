@@ -20,7 +20,7 @@ from starlette.responses import Response
 from features.catalogue import as_documents, entries
 from features.histories.tables import Reject
 from features.matrix import indicators_of
-from serving.answers import document, moment
+from serving.answers import NOTHING_MORE, document, moment
 from serving.champion import Champion
 from serving.predictor import NothingToScore, TooManyAccounts, score_records
 from serving.problems import PROBLEM_JSON, Fault, Problem, pointer, problem
@@ -119,12 +119,12 @@ def answer(champion: Champion, asked: ScoreRequest) -> bytes:
     """The body of the answer to a request, as ``ScoreResponse`` describes it."""
     dataset = asked.declares.dataset()
     scores = score_records(
-        champion.models, asked.tables(), dataset, asked.as_of, asked.horizon, asked.explain, MOST_ACCOUNTS
+        champion.models, asked.tables(), dataset, asked.as_of, asked.horizon, asked.wishes(), MOST_ACCOUNTS
     )
     told = {
         "as_of": moment(asked.as_of),
         "model": champion.location.version,
-        "accounts": [document(prediction) for prediction in scores.predictions],
+        "accounts": [document(one, scores.closer.get(one.account_id, NOTHING_MORE)) for one in scores.predictions],
         "nothing_known": scores.nothing_known,
         "rejected": len(scores.rejects),
         "rejects": [

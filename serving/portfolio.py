@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from features.sources.files import read_tables
 from models.prediction import Prediction
 from serving.answers import ranked
 from serving.champion import Champion, Location
+from serving.closer import EXPLAINED, CloserLook, Wishes
 from serving.predictor import score_history
 
 
@@ -41,7 +42,8 @@ class Learned:
 class Portfolio:
     """Every account of which something was known at ``as_of``, in ``ranked`` order.
 
-    ``horizon`` and ``horizons`` are in days. ``nothing_known`` counts the accounts left out.
+    ``horizon`` and ``horizons`` are in days. ``nothing_known`` counts the accounts left out. ``closer`` holds what was
+    asked for beside the scores, by account id, of those accounts that were to be looked at closer.
     """
 
     as_of: int
@@ -54,6 +56,7 @@ class Portfolio:
     location: Location
     definition: str
     learned: Learned
+    closer: Mapping[str, CloserLook] = field(default_factory=dict)
 
     @property
     def days_past_records(self) -> int:
@@ -67,26 +70,51 @@ class Portfolio:
         return self.learned.span[1] - self.as_of > 86_400
 
 
-def score_folder(champion: Champion, folder: Path, as_of: int, horizon: int | None = None) -> Portfolio:
-    """Score and explain the accounts of a canonical folder.
+def score_folder(
+    champion: Champion,
+    folder: Path,
+    as_of: int,
+    horizon: int | None = None,
+    wishes: Wishes = EXPLAINED,
+    told: int | None = None,
+) -> Portfolio:
+    """Score the accounts of a canonical folder. What ``wishes`` ask for beside is looked up of every account, or of the
+    first ``told`` of known value and of unknown value alone.
 
     Raises NotCanonical where the folder holds no canonical tables, ValueError for a horizon the model does not know.
     """
     tables = read_tables(folder)
-    risk = champion.models.risk
-    scores = score_history(champion.models, History.from_tables(tables), as_of, horizon)
+    models = champion.models
+    history = History.from_tables(tables)
+    few = told is not None and wishes.closer
+    scores = score_history(models, history, as_of, horizon, Wishes(wishes.explain, wishes.interval) if few else wishes)
+    predictions = ranked(scores.predictions)
+    closer = scores.closer
+    if few:
+        first = {one.account_id for part in by_value(predictions) for one in part[:told]}
+        closer = score_history(
+            models, history, as_of, horizon, replace(wishes, explain=False, interval=False), first
+        ).closer
     return Portfolio(
         as_of=as_of,
-        horizon=risk.usual_horizon if horizon is None else horizon,
-        horizons=risk.horizons,
-        predictions=ranked(scores.predictions),
+        horizon=models.risk.usual_horizon if horizon is None else horizon,
+        horizons=models.risk.horizons,
+        predictions=predictions,
         nothing_known=len(scores.nothing_known),
         profiles=profiles(tables.accounts, as_of),
         dataset=tables.dataset,
         location=champion.location,
-        definition=risk.definition,
-        learned=_learned(champion.models.meta["data"]),
+        definition=models.risk.definition,
+        learned=_learned(models.meta["data"]),
+        closer=closer,
     )
+
+
+def by_value(predictions: Sequence[Prediction]) -> tuple[list[Prediction], list[Prediction]]:
+    """Those with a risk: of known value, and of unknown."""
+    scored = [one for one in predictions if one.risk]
+    worth = [one for one in scored if one.revenue_at_risk is not None]
+    return worth, [one for one in scored if one.revenue_at_risk is None]
 
 
 def _learned(data: Mapping[str, Any]) -> Learned:
@@ -103,3 +131,8 @@ def profiles(accounts: pa.Table, as_of: int) -> dict[str, Profile]:
         row["account_id"]: Profile(row["name"] or row["account_id"], row["industry"] or "", row["owner"] or "")
         for row in known.select(["account_id", "name", "industry", "owner"]).to_pylist()
     }
+
+
+def profile_of(profiles: Mapping[str, Profile], account_id: str) -> Profile:
+    """An account's profile; one by its id alone where none was known."""
+    return profiles.get(account_id) or Profile(account_id, "", "")

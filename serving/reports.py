@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
 
 import jinja2
 import numpy as np
 
+from features.histories.log import DAY
 from features.own_columns import SOURCE
 from models.explanation import Reason
 from models.prediction import FORMER_CLIENT, NO_CONTRACT, NO_CONTRACT_END, SILENT, TOO_LITTLE, Prediction
-from serving.portfolio import Portfolio, Profile
+from serving.answers import NOTHING_MORE
+from serving.closer_words import card_words, change_words, course_words, help_words
+from serving.portfolio import Portfolio, by_value, profile_of
+from serving.words import between, counted, day, money, percent, points
 
 REASONS = 6
 """Reasons told of each account, raising and lowering together."""
@@ -28,6 +31,9 @@ LISTED = 1_000
 
 NAMES = 60
 """Names listed of each group of accounts that are not scored."""
+
+LOOK_BACK = 90 * DAY
+"""The page tells what changed over so many seconds before its date."""
 
 MEANINGS = {
     FORMER_CLIENT: "Their contract ended or was lost, and they have not come back.",
@@ -43,13 +49,17 @@ DEFINITIONS = {
 }
 
 
+KNOWN_THEN = (
+    "Only what was known by the date of this report is used. What is unknown counts neither as good nor as bad."
+)
+
 LEARNED_LATER = (
     "The model has learned from records later than this date: its figures of the accounts as of then are right, "
     "but its risks are better than anybody's could have been at the time."
 )
 
 
-def render(page: dict[str, Any]) -> str:
+def render(page: dict[str, Any], template: str = "report.html") -> str:
     """The page as HTML."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("serving", "web"),
@@ -58,14 +68,13 @@ def render(page: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html").render(page=page)
+    return environment.get_template(template).render(page=page)
 
 
 def page(portfolio: Portfolio, most: int = 30) -> dict[str, Any]:
     """What the page says; the first ``most`` accounts are told one by one, the others have a line each."""
     scored = [one for one in portfolio.predictions if one.risk]
-    worth = [one for one in scored if one.revenue_at_risk is not None]
-    unvalued = [one for one in scored if one.revenue_at_risk is None]
+    worth, unvalued = by_value(scored)
     return {
         "title": f"Clients at risk as of {day(portfolio.as_of)}",
         "as_of": day(portfolio.as_of),
@@ -74,62 +83,20 @@ def page(portfolio: Portfolio, most: int = 30) -> dict[str, Any]:
         "lead": _lead(portfolio, scored, worth),
         "tiles": _tiles(portfolio, scored, worth),
         "focus": portfolio.horizon,
-        "top": _scale(risk for one in scored if one.risk for risk in one.risk.values()),
+        "top": _scale(risk for one in scored for risk in _highest(one)),
         "reading": _reading(portfolio),
         "ranked": [_account(portfolio, one, rank) for rank, one in enumerate(worth[:most], start=1)],
         "further": [
             _line(portfolio, one, rank) for rank, one in enumerate(worth[most : most + LISTED], start=most + 1)
         ],
-        "hidden": _hidden(len(worth) - most - LISTED),
+        "hidden": hidden(len(worth) - most - LISTED),
         "value_unknown": [
             _account(portfolio, one, rank) for rank, one in enumerate(unvalued[:most], start=len(worth) + 1)
         ],
-        "value_unknown_hidden": _hidden(len(unvalued) - most),
+        "value_unknown_hidden": hidden(len(unvalued) - most),
         "not_scored": _not_scored(portfolio),
         "notes": _notes(portfolio),
     }
-
-
-def day(seconds: int) -> str:
-    """A date for a reader.
-
-    >>> day(1717156800)
-    '31 May 2024'
-    """
-    return datetime.fromtimestamp(seconds, UTC).strftime("%-d %B %Y")
-
-
-def percent(share: float) -> str:
-    """A share in per cent, with as many digits as can be told apart.
-
-    >>> [percent(share) for share in (0.0004, 0.012, 0.12, 0.998)]
-    ['below 0.1 %', '1.2 %', '12 %', 'above 99 %']
-    """
-    if share < 0.001:
-        return "below 0.1 %"
-    if share > 0.99:
-        return "above 99 %"
-    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
-
-
-def money(amount: float) -> str:
-    """An amount to three significant digits.
-
-    >>> [money(amount) for amount in (182345.0, 1234567.0, 87.4)]
-    ['182,000', '1,230,000', '87']
-    """
-    digits = 0 if amount < 1 else max(0, math.floor(math.log10(amount)) - 2)
-    return f"{round(amount, -digits):,.0f}"
-
-
-def _counted(number: int, what: str) -> str:
-    """
-    >>> _counted(1, "reply"), _counted(2, "replies"), _counted(1, "meetings")
-    ('1 reply', '2 replies', '1 meeting')
-    """
-    if number != 1:
-        return f"{number:,} {what}"
-    return f"1 {what[:-3]}y" if what.endswith("ies") else f"1 {what.removesuffix('s')}"
 
 
 def _risk(portfolio: Portfolio, prediction: Prediction) -> float:
@@ -146,7 +113,7 @@ def _headline(portfolio: Portfolio, scored: Sequence[Prediction], worth: Sequenc
     if worth:
         return f"{money(_revenue(worth))} of yearly revenue is at risk within {days} days"
     if scored:
-        return f"{_leavers(portfolio, scored)} of {_counted(len(scored), 'clients')} may leave within {days} days"
+        return f"{_leavers(portfolio, scored)} of {counted(len(scored), 'clients')} may leave within {days} days"
     return "No client can be scored as of this date"
 
 
@@ -158,32 +125,40 @@ def _leavers(portfolio: Portfolio, scored: Sequence[Prediction]) -> str:
 
 def _lead(portfolio: Portfolio, scored: Sequence[Prediction], worth: Sequence[Prediction]) -> str:
     known = len(portfolio.predictions)
-    sentences = [f"Of {_counted(known, 'clients')} known on this date, {len(scored):,} could be scored."]
+    sentences = [f"Of {counted(known, 'clients')} known on this date, {len(scored):,} could be scored."]
     whole = _revenue(worth)
     if whole > 0 and len(worth) > 2:
         sums = accumulate(one.revenue_at_risk or 0.0 for one in worth)
         half = next(place for place, total in enumerate(sums, start=1) if total >= whole / 2)
-        sentences.insert(0, f"Half of it lies with {_counted(half, 'clients')}.")
+        sentences.insert(0, f"Half of it lies with {counted(half, 'clients')}.")
     if portfolio.days_past_records:
-        gap = _counted(portfolio.days_past_records, "days")
+        gap = counted(portfolio.days_past_records, "days")
         sentences.append(f"The records end {gap} before it: what happened since is not in these figures.")
     return " ".join(sentences)
 
 
 def _tiles(portfolio: Portfolio, scored: Sequence[Prediction], worth: Sequence[Prediction]) -> list[dict[str, str]]:
     location, days = portfolio.location, portfolio.horizon
-    tiles = [_tile("Clients scored", f"{len(scored):,}", f"of {len(portfolio.predictions):,} known")]
+    tiles = [tile("Clients scored", f"{len(scored):,}", f"of {len(portfolio.predictions):,} known")]
     if worth:
         value = money(math.fsum(one.value or 0.0 for one in worth))
-        tiles.append(_tile("Revenue at risk", money(_revenue(worth)), f"of {value} a year, within {days} days"))
+        tiles.append(tile("Revenue at risk", money(_revenue(worth)), f"of {value} a year, within {days} days"))
     if scored:
         expected = _leavers(portfolio, scored)
-        tiles.append(_tile("Expected to leave", expected, f"of {len(scored):,} clients, within {days} days"))
-    return [*tiles, _tile("Model", f"Version {location.version}", f"trained {day(location.registered_at)}")]
+        tiles.append(tile("Expected to leave", expected, f"of {len(scored):,} clients, within {days} days"))
+    return [*tiles, tile("Model", f"Version {location.version}", f"trained {day(location.registered_at)}")]
 
 
-def _tile(label: str, figure: str, aside: str) -> dict[str, str]:
+def tile(label: str, figure: str, aside: str) -> dict[str, str]:
+    """One of the figures at the head of a page."""
     return {"label": label, "figure": figure, "aside": aside}
+
+
+def _highest(prediction: Prediction) -> Iterable[float]:
+    """The largest numbers that the bars of an account must hold: its intervals' ends, else its risks."""
+    if prediction.interval:
+        return [high for _, high in prediction.interval.values()]
+    return (prediction.risk or {}).values()
 
 
 def _scale(risks: Iterable[float]) -> float:
@@ -196,10 +171,11 @@ def _line(portfolio: Portfolio, prediction: Prediction, rank: int) -> dict[str, 
     value, revenue = prediction.value, prediction.revenue_at_risk
     return {
         "rank": rank,
-        "name": _profile(portfolio, prediction).name,
+        "name": profile_of(portfolio.profiles, prediction.account_id).name,
         "stage": prediction.stage.stage.capitalize(),
         "share": _risk(portfolio, prediction),
         "risk": percent(_risk(portfolio, prediction)),
+        "between": between(*prediction.interval[portfolio.horizon]) if prediction.interval else "",
         "value": None if value is None else money(value),
         "revenue_at_risk": None if revenue is None else money(revenue),
     }
@@ -207,45 +183,52 @@ def _line(portfolio: Portfolio, prediction: Prediction, rank: int) -> dict[str, 
 
 def _account(portfolio: Portfolio, prediction: Prediction, rank: int) -> dict[str, Any]:
     """What is told of an account one by one, beyond its line."""
-    profile = _profile(portfolio, prediction)
+    profile = profile_of(portfolio.profiles, prediction.account_id)
     explained = prediction.explanation
     reasons = explained.reasons(REASONS) if explained else []
     largest = max((abs(reason.points) for reason in reasons), default=1.0) or 1.0
     told = [_reason(reason, largest) for reason in reasons if reason.value is not None]
-    risks = (prediction.risk or {}).items()
+    closer = portfolio.closer.get(prediction.account_id, NOTHING_MORE)
     return {
         **_line(portfolio, prediction, rank),
         "anchor": f"client-{rank}",
         "id": prediction.account_id,
         "industry": profile.industry,
         "owner": profile.owner,
-        "risks": [{"days": days, "share": share, "words": percent(share)} for days, share in risks],
+        "risks": [_within(prediction, days, risk) for days, risk in (prediction.risk or {}).items()],
         "raising": [reason for reason in told if reason["raises"]],
         "lowering": [reason for reason in told if not reason["raises"]],
         "missing": [_reason(reason, largest) for reason in reasons if reason.value is None],
         "unknown": _unknown(prediction),
+        "help": closer.help and help_words(closer.help),
+        "changes": closer.changes and change_words(closer.changes),
+        "cards": closer.scorecards and card_words(closer.scorecards),
+        "course": closer.course and course_words(closer.course, prediction.stage.likely_set),
     }
 
 
-def _profile(portfolio: Portfolio, prediction: Prediction) -> Profile:
-    return portfolio.profiles.get(prediction.account_id) or Profile(prediction.account_id, "", "")
+def _within(prediction: Prediction, days: int, risk: float) -> dict[str, Any]:
+    """The risk within one horizon and, where known, its interval."""
+    told = {"days": days, "share": risk, "words": percent(risk), "between": ""}
+    if prediction.interval:
+        low, high = prediction.interval[days]
+        told |= {"low": low, "high": high, "between": between(low, high)}
+    return told
 
 
 def _reason(reason: Reason, largest: float) -> dict[str, Any]:
-    points = 100 * abs(reason.points)
-    amount = "below 0.1" if points < 0.1 else f"{points:.1f}"
     marked = reason.mark_met is not None
     origin = f"mark given by document {reason.source}" if reason.documented else "our own mark"
     source = "your own column" if reason.source == SOURCE else f"document {reason.source}"
     return {
         "raises": reason.raises,
         "sentence": reason.sentence,
-        "points": f"{'+' if reason.raises else '−'}{amount} points",
+        "points": points(reason.points),
         "share": abs(reason.points) / largest,
         "signal": reason.name,
         "met": reason.mark_met,
         "origin": origin if marked else source,
-        "evidence": _counted(reason.evidence, reason.evidence_unit) if reason.evidence else None,
+        "evidence": counted(reason.evidence, reason.evidence_unit) if reason.evidence else None,
     }
 
 
@@ -263,32 +246,40 @@ def _unknown(prediction: Prediction) -> list[str]:
 
 
 def _reading(portfolio: Portfolio) -> str:
-    return (
+    sure = (
+        "In brackets stands how sure the model is: the range in which the risk would lie, nine times in ten, had it "
+        "learned from other clients of the same kind. What no record shows is not in it. "
+    )
+    return (sure if any(one.interval for one in portfolio.predictions) else "") + (
         f"Points are percentage points of the risk within {portfolio.horizon} days; with those too small to be shown "
         "they add up to the difference between this client and the average one. A mark is the figure that a strong "
-        "relationship reaches. All this is association, not proof of a cause."
+        "relationship reaches. What would help is the risk that the model gives with a signal's figures at their "
+        "marks and all else as it is. All this is association: it neither proves a cause nor promises an effect."
     )
 
 
-def _hidden(left: int) -> str:
-    return f"Not shown: {_counted(left, 'more clients')} of lower rank." if left > 0 else ""
+def hidden(left: int) -> str:
+    """That so many clients are not shown; nothing where none are left."""
+    return f"Not shown: {counted(left, 'more clients')} of lower rank." if left > 0 else ""
 
 
 def _not_scored(portfolio: Portfolio) -> list[dict[str, Any]]:
     groups: dict[str, list[str]] = {}
     for one in portfolio.predictions:
         if one.not_at_risk:
-            groups.setdefault(one.not_at_risk, []).append(_profile(portfolio, one).name)
-    return [
-        {
-            "why": why.capitalize(),
-            "count": len(names),
-            "meaning": MEANINGS[why],
-            "names": names[:NAMES],
-            "more": f" and {len(names) - NAMES:,} more" if len(names) > NAMES else "",
-        }
-        for why, names in sorted(groups.items())
-    ]
+            groups.setdefault(one.not_at_risk, []).append(profile_of(portfolio.profiles, one.account_id).name)
+    return [group(why, names, MEANINGS[why]) for why, names in sorted(groups.items())]
+
+
+def group(why: str, names: Sequence[str], meaning: str) -> dict[str, Any]:
+    """Accounts that are only named, and what they have in common."""
+    return {
+        "why": why.capitalize(),
+        "count": len(names),
+        "meaning": meaning,
+        "names": names[:NAMES],
+        "more": f" and {len(names) - NAMES:,} more" if len(names) > NAMES else "",
+    }
 
 
 def _notes(portfolio: Portfolio) -> list[str]:
@@ -298,13 +289,17 @@ def _notes(portfolio: Portfolio) -> list[str]:
         DEFINITIONS[portfolio.definition],
         "The value of a client is its contracted money a year, else its orders of the last 365 days, else its "
         "potential. Revenue at risk is that value times the risk of leaving.",
-        "Only what was known by the date of this report is used. What is unknown counts neither as good nor as bad.",
+        KNOWN_THEN,
         f"Model {location.name}, version {location.version}, trained on {day(location.registered_at)} on records "
         f"from {day(begin)} to {day(end)}{' of a simulated portfolio' if portfolio.learned.simulated else ''}.",
     ]
     if portfolio.learned_from_later:
         notes.append(LEARNED_LATER)
-    if portfolio.nothing_known:
-        left_out = _counted(portfolio.nothing_known, "accounts")
-        notes.insert(0, f"Left out: {left_out} of which nothing was known by this date.")
-    return notes
+    return left_out(portfolio.nothing_known) + notes
+
+
+def left_out(nothing_known: int) -> list[str]:
+    """The note on accounts that are left out, where there are any."""
+    if not nothing_known:
+        return []
+    return [f"Left out: {counted(nothing_known, 'accounts')} of which nothing was known by this date."]

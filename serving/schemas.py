@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 from typing_extensions import TypeAliasType
 
 from features.histories.columns import OWN_PREFIX
@@ -24,6 +24,7 @@ from features.histories.tables import (
     Dataset,
     Table,
 )
+from serving.closer import Wishes
 
 MOST_ROWS = 200_000
 """Rows of one table that a request may hold."""
@@ -150,6 +151,17 @@ class ScoreRequest(BaseModel):
         "(see `GET /v1/model`); without it 180 days or the model's nearest.",
     )
     explain: bool = Field(default=True, description="Whether to explain the risk; scoring alone is faster.")
+    interval: bool = Field(default=True, description="Whether to say how sure each risk is; without it is faster.")
+    help: bool = Field(default=False, description="Whether to say what would help; it takes some time.")
+    scorecards: bool = Field(default=False, description="Whether to add the scorecards; it takes some time.")
+    course: bool = Field(
+        default=False,
+        description="Whether to say where the stage is going and what the next needs; it takes some time.",
+    )
+    since: Moment | None = Field(
+        default=None,
+        description="An earlier moment: what changed from then until `as_of` is told too; it takes some time.",
+    )
     accounts: list[AccountRow] = Field(default=[], max_length=MOST_ROWS)
     contacts: list[ContactRow] = Field(default=[], max_length=MOST_ROWS)
     interactions: list[InteractionRow] = Field(default=[], max_length=MOST_ROWS)
@@ -157,9 +169,20 @@ class ScoreRequest(BaseModel):
     stage_reviews: list[StageReviewRow] = Field(default=[], max_length=MOST_ROWS)
     declares: Declaration = Field(default=Declaration(), description="What the records cover.")
 
+    @field_validator("since")
+    @classmethod
+    def _is_before(cls, since: int | None, request: ValidationInfo) -> int | None:
+        if since is not None and since >= request.data.get("as_of", since + 1):
+            raise ValueError("must be before as_of")
+        return since
+
     def tables(self) -> dict[str, list[dict[str, Any]]]:
         """The rows by table name."""
         return {name: getattr(self, name) for name in TABLES}
+
+    def wishes(self) -> Wishes:
+        """What is asked for beside risks and stages."""
+        return Wishes(self.explain, self.interval, self.help, self.scorecards, self.course, self.since)
 
 
 class Answer(BaseModel):
@@ -222,12 +245,206 @@ class Explanation(Answer):
     reasons: list[Reason] = Field(description="The strongest signals, strongest first.")
 
 
+class MissedMark(Answer):
+    """A figure that misses its mark."""
+
+    column: str
+    value: float
+    target: float = Field(description="The nearest figure that meets the mark.")
+    sentence: str
+
+
+class HelpStep(Answer):
+    """One signal that could be brought back to its mark, and the risk by the model then."""
+
+    signal: str
+    name: str
+    who: Literal["us", "client"] = Field(
+        description="In whose hands it is: ours; or the client's, if we ask or invite."
+    )
+    action: str = Field(description="What to do, in words.")
+    risk: float = Field(description="The risk with this signal at its mark, all else as it is.")
+    change: float = Field(description="That against the present risk, in probability points; below 0.")
+    figures: list[MissedMark] = Field(description="The figures that were brought to their marks.")
+
+
+class Together(Answer):
+    """The first steps together: computed together, as their effects do not add up."""
+
+    signals: list[str]
+    risk: float
+    change: float
+
+
+class Help(Answer):
+    """What would help: signals in somebody's hands whose return to the mark lowers the risk by the model.
+
+    Association, not promise: clients with such figures left less often.
+    """
+
+    horizon: int
+    risk: float = Field(description="The present risk at the horizon.")
+    steps: list[HelpStep] = Field(description="What lowers the risk most comes first.")
+    together: Together
+
+
+class ChangePart(Share):
+    """What one signal adds to the change of the risk, told by the figure that carries most of it."""
+
+    signal: str = Field(description="The signal's id; `time`: the horizon and the nearness of the contract's end.")
+    name: str
+    column: str
+    before: float | None = Field(description="The figure at `since`; null: no evidence.")
+    after: float | None = Field(description="The figure at `as_of`; null: no evidence.")
+    sentence: str
+    raises: bool = Field(description="Whether it raised the risk; else it lowered it.")
+
+
+class Changes(Answer):
+    """What changed between `since` and `as_of`: `time` and all `signals` add up to `change`, to 1e-9."""
+
+    since: str
+    risk_before: float | None = Field(description="The risk at `since`, at the horizon.")
+    not_at_risk_before: str | None = Field(description="Why there was no risk to tell at `since`.")
+    risk: float | None = Field(description="The risk at `as_of`, at the horizon.")
+    change: float | None = Field(description="The change of the risk; null without a risk at both moments.")
+    time: ChangePart | None
+    signals: list[ChangePart] = Field(description="Every signal, the largest first; none without a risk at both.")
+
+
+class Direction(Answer):
+    """The change of the stage over the last 180 days, against the noise of such a change."""
+
+    since: str
+    way: Literal["advancing", "steady", "slipping"] | None = Field(description="Null: not known.")
+    basis: Literal["structural", "judged"]
+    expected_before: float | None = Field(description="The expected stage then, 1 courting to 5 convergence.")
+    expected: float | None = Field(description="The expected stage now.")
+    change: float | None
+    noise: float | None = Field(description="The usual size of such a change where the stage did not change.")
+
+
+class StageStep(Answer):
+    """One signal brought to its mark on the way to the next stage."""
+
+    signal: str
+    name: str
+    who: Literal["us", "client"] = Field(
+        description="In whose hands it is: ours; or the client's, if we ask or invite."
+    )
+    action: str = Field(description="What to do, in words.")
+    chance: float | None = Field(
+        description="The probability of the next stage or beyond then; null: it is a deal won."
+    )
+    change: float | None
+    figures: list[MissedMark]
+
+
+class NotKnown(Answer):
+    """A signal in somebody's hands of which no marked figure is known."""
+
+    signal: str
+    name: str
+    who: Literal["us", "client"]
+
+
+class Course(Answer):
+    """Where the stage is going, and what parts it from the next one. Association, not promise."""
+
+    direction: Direction
+    next_stage: str | None = Field(description="Null: there is none, or there are too few reviews to tell of it.")
+    rests_on: str = Field(description="What the next stage rests on, in words.")
+    chance: float | None = Field(description="The probability of the next stage or beyond now; null: it is a deal won.")
+    steps: list[StageStep]
+    not_known: list[NotKnown] = Field(description="What nothing is known of and would be worth recording.")
+
+
+class CardFigure(Answer):
+    """A figure held against its mark."""
+
+    column: str
+    value: float | None = Field(description="The figure; null: no evidence yet.")
+    mark: str
+    met: bool | None
+
+
+class GauntletStep(Answer):
+    """One of the seven steps."""
+
+    number: int
+    name: str
+    verdict: Literal["pass", "fail", "unknown"]
+    figures: list[CardFigure]
+
+
+class DepthSignal(Answer):
+    """One of the eight signals of depth."""
+
+    number: int
+    name: str
+    weight: int
+    verdict: Literal["deep", "shallow", "unknown"]
+    figures: list[CardFigure]
+
+
+class Depth(Answer):
+    """How deep the relationship is: deep where two thirds of the known weight is."""
+
+    verdict: Literal["deep", "shallow", "unknown"]
+    deep_weight: int
+    known_weight: int
+    signals: list[DepthSignal]
+
+
+class Pillar(Answer):
+    """One of the four pillars: strong where two thirds of its known marks are met."""
+
+    number: int
+    name: str
+    verdict: Literal["strong", "weak", "unknown"]
+    marks_met: int
+    marks_known: int
+    figures: list[CardFigure]
+
+
+class WarmthComponent(Answer):
+    """One part of the warmth."""
+
+    row: str = Field(description="The signal's id.")
+    name: str
+    weight: int | float
+    score: float | None = Field(description="From 0 to 1 against its mark; null: unknown.")
+    figures: list[CardFigure]
+
+
+class Warmth(Answer):
+    """How warm the relationship is, and what that is made of."""
+
+    degrees: float | None = Field(description="From 0, cold, to 100; null where too little is known.")
+    place: Literal["cooler", "happy medium", "warmer"] | None
+    known: int = Field(description="How many of the components are known.")
+    components: list[WarmthComponent]
+
+
+class Scorecards(Answer):
+    """The documents' own judgements of the figures; no model has a part in them."""
+
+    gauntlet: list[GauntletStep]
+    depth: Depth
+    pillars: list[Pillar]
+    warmth: Warmth
+
+
 class Stage(Answer):
     """Where the relationship stands."""
 
     stage: str = Field(description="One of the five, two of them merged, former or unknown.")
     probabilities: dict[str, float]
     basis: Literal["structural", "judged"] = Field(description="A fact of the deals, or judged from reviews.")
+    likely_set: list[str] = Field(
+        description="Neighbouring stages that hold the one a director would see, for 90 % of judged accounts; a "
+        "structural stage stands alone."
+    )
 
 
 class AccountScore(Answer):
@@ -237,11 +454,19 @@ class AccountScore(Answer):
     as_of: str
     horizon: int = Field(description="The horizon, in days, of `revenue_at_risk` and of the explanation.")
     risk: dict[str, float] | None = Field(description="Calibrated risk of leaving, by horizon in days.")
+    interval: dict[str, tuple[float, float]] | None = Field(
+        description="The low and the high end of each risk (90 %), by horizon in days: how sure the model is of it. "
+        "Null where there is no risk or it was not asked for."
+    )
     not_at_risk: str | None = Field(description="Why there is no risk to tell.")
     value: float | None = Field(description="Money per year; null: unknown.")
     revenue_at_risk: float | None = Field(description="Value times risk at the horizon.")
     stage: Stage
     explanation: Explanation | None
+    help: Help | None = Field(description="What would help, where asked for and where there is a risk.")
+    changes: Changes | None = Field(description="What changed since `since`, where asked for.")
+    scorecards: Scorecards | None = Field(description="The scorecards, where asked for.")
+    course: Course | None = Field(description="Where the stage is going, where asked for.")
 
 
 class RejectedRow(Answer):

@@ -16,9 +16,15 @@ import pyarrow.parquet as pq
 from pydantic_core import to_json
 
 from serving.answers import REASONS_SHOWN, document, flat, moment
+from serving.judged import Judged, JudgedPortfolio
 from serving.portfolio import Portfolio
+from serving.scorecards import COLUMNS, card_document, flat_cards
 
 SUFFIXES = (".csv", ".parquet", ".json")
+CARD_SUFFIXES = (".csv", ".json")
+
+CARD_COLUMNS = ("account_id", "name", "as_of", "stage", "value", *COLUMNS)
+"""The columns of a table of scorecards."""
 
 
 @contextmanager
@@ -58,7 +64,7 @@ def schema(horizons: tuple[int, ...]) -> pa.Schema:
             ("stage", text),
             ("stage_basis", text),
             ("stage_probability", number),
-            *((f"risk_{days}", number) for days in horizons),
+            *((f"risk_{days}{end}", number) for days in horizons for end in ("", "_low", "_high")),
             ("not_at_risk", text),
             ("value", number),
             ("horizon", whole),
@@ -96,3 +102,35 @@ def _write_json(portfolio: Portfolio, file: Path) -> None:
             stream.write(b",\n" if place else b"\n")
             stream.write(to_json(document(prediction), inf_nan_mode="null"))
         stream.write(b"\n]" + end.encode() + b"\n")
+
+
+def write_scorecards(portfolio: JudgedPortfolio, file: Path) -> None:
+    """Write every account's scorecards as CSV (one flat row each) or JSON (with every figure and its mark).
+
+    Raises ValueError for another ending than those of ``CARD_SUFFIXES``.
+    """
+    if file.suffix not in CARD_SUFFIXES:
+        raise ValueError(f"{file}: the name must end with one of {', '.join(CARD_SUFFIXES)}")
+    with replacing(file) as staged:
+        if file.suffix == ".csv":
+            with staged.open("w", encoding="utf-8", newline="") as stream:
+                writer = csv.DictWriter(stream, CARD_COLUMNS, restval="", lineterminator="\n")
+                writer.writeheader()
+                writer.writerows({**_judged(portfolio, one), **flat_cards(one.cards)} for one in portfolio.accounts)
+        else:
+            accounts = [
+                {**_judged(portfolio, one), "scorecards": card_document(one.cards)} for one in portfolio.accounts
+            ]
+            told = {"as_of": moment(portfolio.as_of), "accounts": accounts}
+            staged.write_bytes(to_json(told, indent=1, inf_nan_mode="null") + b"\n")
+
+
+def _judged(portfolio: JudgedPortfolio, account: Judged) -> dict[str, Any]:
+    profile = portfolio.profiles.get(account.account_id)
+    return {
+        "account_id": account.account_id,
+        "name": profile.name if profile else None,
+        "as_of": moment(portfolio.as_of),
+        "stage": account.stage.stage,
+        "value": account.value,
+    }

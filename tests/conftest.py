@@ -12,6 +12,9 @@ from hypothesis import settings
 
 # Before any test imports mlflow or bentoml; processes that tests start inherit it.
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", BENTOML_DO_NOT_TRACK="true", OTEL_SDK_DISABLED="true")
+# Before any test imports numpy: small products cost many times more when threads of several processes wait for each
+# other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Examples follow from the test's own source, so that a red run is red for everyone.
 settings.register_profile("ci", deadline=None, derandomize=True, database=None, max_examples=60)

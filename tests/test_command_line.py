@@ -26,7 +26,22 @@ from features.sources.files import read_tables
 ROOT = Path(__file__).parents[1]
 AS_OF = "2026-06-30"
 PORTFOLIO = ("--accounts", "150", "--years", "4", "--seed", "3")
-COMMANDS = ("simulate", "import", "train", "score", "report", "serve", "catalogue")
+COMMANDS = (
+    "simulate",
+    "import",
+    "train",
+    "models",
+    "promote",
+    "rollback",
+    "monitor",
+    "retrain",
+    "score",
+    "report",
+    "scorecards",
+    "changes",
+    "serve",
+    "catalogue",
+)
 HEAVY = ("numpy", "pandas", "pyarrow", "numba", "lightgbm", "mlflow", "bentoml", "fastapi", "sklearn", "matplotlib")
 
 

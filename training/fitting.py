@@ -1,225 +1,197 @@
-"""How a risk model is made from entries with known outcomes: settings tried on folds, trees, calibration.
+"""How a risk model is made from entries with known outcomes: two halves, their weights, calibration, members.
 
 The same steps make the model that is judged (from outcomes settled before the test) and the one that ships
-(from all outcomes), so that what is judged is the way of making it. Scores for choosing and for calibrating
+(from all outcomes), so that what is judged is the way of making it. Scores for weighing and for calibrating
 are out of fold: each comes from a model that had not seen the entry's account later, nor anything settled
-after its as_of.
+after its as_of; where losses are too few for folds in time, from one that had not seen its account at all.
+
+**Few losses.** Trees need hundreds of losses before they tell more than the documented directions do. How much of the
+score is theirs is therefore a rule of evidence, L / (L + ``LOSSES_FOR_HALF``) with L lost accounts, which out-of-fold
+scores correct the further the more losses there are: ten losses leave all but the whole score to the linear model, and
+that one to what is documented.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
 import lightgbm as lgb
 import numpy as np
 from scipy.special import expit
 
 from features.histories.log import Array
-from features.matrix import Matrix
-from models.calibration import fit_calibration
-from models.risk import Definition, RiskModel, RiskSettings, stack, train_booster
-from training.evaluation import measure
-from training.outcomes import Outcomes
-from training.splits import Fold, expanding_folds, group_folds
+from models.blend import Blend
+from models.calibration import Calibration, fit_calibration
+from models.linear import LinearModel
+from models.risk import Definition, Member, RiskModel
+from models.trees import RiskSettings, predict_scores, train_booster
+from training.directed import fit_linear
+from training.directed_logistic import DirectedLogistic
+from training.entries import Entries, make_folds
+from training.splits import Fold
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many steps of it are done, and how many there are."""
+LOSSES_FOR_HALF = 500.0
+"""Lost accounts at which half of the score is the trees': measured on simulated portfolios of 40 to 2,000 accounts,
+where it was near nothing at 10 losses, a tenth at 70 and a half at 480."""
 
-ROUNDS = (25, 50, 75, 100, 150, 200, 300, 400)
-"""Numbers of trees that are compared; the last one is trained, the others are its beginnings."""
-
-GRID = tuple(
-    RiskSettings(
-        learning_rate=0.05,
-        depth=depth,
-        rounds=ROUNDS[-1],
-        min_child_samples=40,
-        min_child_weight=3.0,
-        lambda_l2=3.0,
-        feature_fraction=fraction,
-    )
-    for depth, fraction in product((2, 1, 3), (0.5, 0.2))
-)
-"""The settings that are tried, the usual ones first: trees of three depths that see a half or a fifth of the columns.
-
-Columns come in families (one fact over three windows and its trend), so trees that see few of them differ more and
-their sum errs less: on small data that mattered most of all settings.
-"""
+LOSSES_BEHIND_RULE = 100.0
+"""Strength of the rule against what out-of-fold scores say of the weights (about so many lost accounts)."""
 
 MOST_TRIED = 60_000
-"""Entries that settings are tried on; of more, a share of the accounts is drawn."""
+"""Entries that out-of-fold scores, and the linear model, are made of; of more, a share of the accounts is drawn."""
 
-MINIMUM_LOST = 5
-"""Lost accounts at each horizon below which a set of scores is too thin to choose or calibrate by."""
+MEMBERS = 12
+"""How often the whole is learned again from other accounts for the intervals."""
 
-
-@dataclass(frozen=True)
-class Entries:
-    """What can be learned from: rows of a matrix, their outcomes, and which entries (n, H) may be used.
-
-    ``group`` int (n,): accounts, or groups of them where the training asks for groups (``grouped``).
-    """
-
-    matrix: Matrix
-    outcomes: Outcomes
-    usable: Array
-    group: Array
-    grouped: bool
-
-    def only(self, usable: Array) -> Entries:
-        """The same rows with other entries usable."""
-        return replace(self, usable=usable)
-
-    def rows(self, index: Array) -> Entries:
-        """The rows at ``index`` (increasing)."""
-        matrix, outcomes = self.matrix.take(index), self.outcomes
-        kept = replace(
-            outcomes,
-            eligible=outcomes.eligible[index],
-            labels=outcomes.labels[index],
-            known_by=outcomes.known_by[index],
-        )
-        together = replace(matrix, values=np.ascontiguousarray(matrix.values))
-        return replace(self, matrix=together, outcomes=kept, usable=self.usable[index], group=self.group[index])
-
-    def horizons(self, places: Sequence[int]) -> Entries:
-        """The horizons at ``places`` alone."""
-        outcomes = self.outcomes
-        kept = replace(
-            outcomes,
-            horizons=tuple(outcomes.horizons[place] for place in places),
-            labels=outcomes.labels[:, places],
-            known_by=outcomes.known_by[:, places],
-        )
-        return replace(self, outcomes=kept, usable=self.usable[:, places])
-
-    def share(self, most: int, seed: int) -> Entries:
-        """Rows of so many groups, drawn by chance, that about ``most`` entries are usable; all, if there
-        are no more."""
-        usable = int(self.usable.sum())
-        if usable <= most:
-            return self
-        groups, member = np.unique(self.group, return_inverse=True)
-        drawn = np.random.default_rng(seed).random(len(groups)) < most / usable
-        return self.rows(np.flatnonzero(drawn[member]))
-
-    def lost_accounts(self, entries: Array) -> Array:
-        """int (H,): accounts lost among some entries, by horizon."""
-        lost = entries & (self.outcomes.labels == 1)
-        return np.array([len(np.unique(self.matrix.rows.account[column])) for column in lost.T])
+MOST_OF_MEMBER = 4_000
+"""Entries that a member learns from; of more, fewer accounts are drawn."""
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One of the settings tried, at its best number of rounds: out-of-fold log loss and AUC over all
-    horizons."""
+class Held:
+    """Out-of-fold scores (n, H) of both halves, NaN where there is none, and their ``labels`` (-1 there)."""
 
-    settings: RiskSettings
-    log_loss: float
-    auc: float
+    entries: Entries
+    trees: Array
+    linear: Array
+    labels: Array
+
+    def blended(self, weights: tuple[float, float]) -> Array:
+        """The weighted scores (n, H), 0 where there is none."""
+        return np.nan_to_num(weights[0] * self.trees + weights[1] * self.linear)
 
 
-def make_folds(entries: Entries, seed: int) -> tuple[list[Fold], bool]:
-    """Folds for out-of-fold scores, and whether they are ordered in time.
+@dataclass(frozen=True)
+class Fitted:
+    """A model, with what it was calibrated on: out-of-fold risks (m, H) and their outcomes int8 (m, H), -1 where there
+    is no score."""
 
-    They are, wherever every horizon then shows ``MINIMUM_LOST`` lost accounts on both sides. A span too
-    short for that is folded by groups instead, across time.
+    model: RiskModel
+    scored: Array
+    scored_labels: Array
+
+
+def fit(entries: Entries, settings: RiskSettings, definition: Definition, members: int = MEMBERS) -> Fitted:
+    """Learn from all usable entries; everything by chance follows from ``settings.seed``.
+
+    Without ``members`` (0) the model has no intervals, and is learned in a fraction of the time.
     """
-    matrix, outcomes, usable = entries.matrix, entries.outcomes, entries.usable
-    group = entries.group if entries.grouped else None
-    folds = [
-        fold
-        for fold in expanding_folds(usable, outcomes, matrix.rows.as_of, group, seed=seed)
-        if _teaches(fold, outcomes) and fold.score.any()
-    ]
-    scored = np.any([fold.score for fold in folds], axis=0) if folds else np.zeros_like(usable)
-    if bool((entries.lost_accounts(scored) >= MINIMUM_LOST).all()):
-        return folds, True
-    return [fold for fold in group_folds(usable, entries.group, seed) if _teaches(fold, outcomes)], False
+    entries = entries.used_rows()
+    sample = entries.share(MOST_TRIED, settings.seed)
+    held = out_of_fold(sample, make_folds(sample, settings.seed)[0], settings)
+    linear, beyond = _linear(sample)
+    weights = _weights(held, int(entries.lost_accounts(entries.usable).max()))
+    scores = held.blended(weights)
+    account = sample.matrix.rows.account
+    calibration = fit_calibration(scores, held.labels, account, beyond=weights[1] * beyond)
+    blend = Blend(_trees(entries, settings), linear, *weights)
+    others, spread = _members(entries, held, blend, settings, members)
+    matrix, horizons = entries.matrix, entries.outcomes.horizons
+    model = RiskModel(
+        blend, matrix.columns, matrix.fingerprint, horizons, calibration, definition, settings, others, spread
+    )
+    return Fitted(model, expit(calibration.logits(scores)), held.labels)
 
 
-def choose(entries: Entries, folds: Sequence[Fold], grid: Sequence[RiskSettings], progress: Progress) -> list[Trial]:
-    """Try each of the settings on the folds, at every number of ``ROUNDS``; the trials, the chosen one first.
-
-    Each stands at its number of rounds with the least log loss of the out-of-fold scores, pooled over folds and
-    horizons. The first of the grid is chosen unless another's loss is less by more than the standard error of the
-    difference (over groups): where few losses decide, the least of many nearly equal figures is chance.
-    """
-    trials: dict[RiskSettings, Trial] = {}
-    losses: dict[RiskSettings, Array] = {}
-    for done, settings in enumerate(grid):
-        progress("trying settings", done, len(grid))
-        scores = out_of_fold(entries, folds, settings, [n for n in ROUNDS if n <= settings.rounds])
-        for rounds, raw in scores.items():
-            scored = ~np.isnan(raw)
-            lost = entries.outcomes.labels[scored] == 1
-            found = measure(expit(raw[scored]), lost)
-            if settings not in trials or found["log_loss"] < trials[settings].log_loss:
-                trials[settings] = Trial(replace(settings, rounds=rounds), found["log_loss"], found["auc"])
-                each = np.zeros(raw.shape)
-                each[scored] = np.logaddexp(0.0, np.where(lost, -raw[scored], raw[scored]))
-                losses[settings] = each.sum(axis=1)
-    progress("trying settings", len(grid), len(grid))
-    usual, best = grid[0], min(grid, key=lambda settings: trials[settings].log_loss)
-    chosen = best if _surely_less(losses[best], losses[usual], entries.group) else usual
-    others = sorted((settings for settings in grid if settings != chosen), key=lambda one: trials[one].log_loss)
-    return [trials[settings] for settings in (chosen, *others)]
-
-
-def _surely_less(one: Array, other: Array, group: Array) -> bool:
-    """Whether losses (n,) are less than others by more than the standard error of their sum's difference."""
-    saved = np.bincount(np.unique(group, return_inverse=True)[1], weights=other - one)
-    return bool(saved.sum() > np.sqrt(len(saved)) * saved.std())
-
-
-def out_of_fold(
-    entries: Entries, folds: Sequence[Fold], settings: RiskSettings, rounds: Sequence[int]
-) -> dict[int, Array]:
-    """Uncalibrated log odds (n, H) of the entries that the folds score, by number of rounds; NaN
-    elsewhere."""
-    labels, horizons = entries.outcomes.labels, entries.outcomes.horizons
+def out_of_fold(entries: Entries, folds: list[Fold], settings: RiskSettings) -> Held:
+    """Scores of the entries that the folds score."""
+    horizons = entries.outcomes.horizons
     values, days_to_end = entries.matrix.values, entries.matrix.standing.days_to_end
-    scores = {n: np.full(labels.shape, np.nan) for n in rounds}
+    trees, linear = (np.full(entries.usable.shape, np.nan) for _ in range(2))
+
     for fold in folds:
-        learned = _trained(entries, fold.learn, replace(settings, rounds=max(rounds)))
+        learned = entries.only(fold.learn).used_rows()
         rows = np.flatnonzero(fold.score.any(axis=1))
-        stacked = stack(values[rows], days_to_end[rows], horizons)
-        for n, found in scores.items():
-            raw = np.asarray(learned.predict(stacked, raw_score=True, num_iteration=n)).reshape(-1, len(horizons))
-            found[rows] = np.where(fold.score[rows], raw, found[rows])
-    return scores
+        scored = fold.score[rows]
+        found = predict_scores(_trees(learned, settings), values[rows], days_to_end[rows], horizons)
+        trees[rows] = np.where(scored, found, trees[rows])
+        found = _linear(learned)[0].scores(values[rows], days_to_end[rows], horizons)
+        linear[rows] = np.where(scored, found, linear[rows])
+    return Held(entries, trees, linear, np.where(np.isnan(linear), -1, entries.labels).astype(np.int8))
 
 
-def fit(entries: Entries, folds: Sequence[Fold], settings: RiskSettings, definition: Definition) -> RiskModel:
-    """Train on all usable entries and calibrate by the folds' out-of-fold scores."""
-    raw = out_of_fold(entries, folds, settings, [settings.rounds])[settings.rounds]
-    labels = np.where(np.isnan(raw), -1, entries.outcomes.labels).astype(np.int8)
-    matrix = entries.matrix
-    calibration = fit_calibration(np.nan_to_num(raw), labels, matrix.rows.account)
-    booster = _trained(entries, entries.usable, settings)
-    return RiskModel(
-        booster, matrix.columns, matrix.fingerprint, entries.outcomes.horizons, calibration, definition, settings
-    )
+def _weights(held: Held, lost: int) -> tuple[float, float]:
+    """The weights of trees and linear model: the rule of evidence, corrected by out-of-fold scores."""
+    rule = lost / (lost + LOSSES_FOR_HALF)
+    row, place = np.nonzero(held.labels >= 0)
+    outcome = held.labels[row, place] == 1
+    if not 0 < outcome.sum() < len(outcome):
+        return rule, 1.0 - rule
+    horizons = held.labels.shape[1]
+    levels = np.eye(horizons)[place][:, 1:]
+    inputs = np.column_stack((held.trees[row, place], held.linear[row, place], levels))
+    free = np.zeros(horizons - 1)
+    learned = DirectedLogistic(
+        prior=np.append([rule, 1.0 - rule], free),
+        strength=np.append([LOSSES_BEHIND_RULE, LOSSES_BEHIND_RULE], free + 1e-3),
+        directed=np.append([True, True], free > 0),
+    ).fit(inputs, outcome, np.full(len(row), 1.0 / held.entries.rows_per_loss))
+    trees, linear = learned.coef_[0, :2].tolist()
+    return (trees, linear) if trees + linear > 0 else (rule, 1.0 - rule)
 
 
-def _trained(entries: Entries, learn: Array, settings: RiskSettings) -> lgb.Booster:
-    rows = np.flatnonzero(learn.any(axis=1))
-    labels = np.where(learn, entries.outcomes.labels, -1)[rows]
-    matrix = entries.matrix
-    return train_booster(
-        matrix.values[rows],
-        matrix.standing.days_to_end[rows],
+def _members(
+    entries: Entries, held: Held, blend: Blend, settings: RiskSettings, wanted: int
+) -> tuple[tuple[Member, ...], float]:
+    """The whole learned again from groups drawn with replacement, and the root of the share of groups drawn."""
+    groups, member = np.unique(entries.group, return_inverse=True)
+    held_member = np.searchsorted(groups, held.entries.group)
+    drawn_at_once = max(int(min(1.0, MOST_OF_MEMBER / int(entries.usable.sum())) * len(groups)), 1)
+    weights = (blend.trees_weight, blend.linear_weight)
+
+    def learn(chance: np.random.Generator) -> Member:
+        while True:
+            times = np.bincount(chance.integers(len(groups), size=drawn_at_once), minlength=len(groups))
+            drawn = entries.rows(np.flatnonzero(times[member] > 0))
+            again = np.repeat(np.arange(len(held_member)), times[held_member])
+            if _teaches(drawn.labels) and bool((held.labels[again] >= 0).any(axis=0).all()):
+                break  # else nothing could be learned, or nothing calibrated, from what chance has drawn
+        weight = times[np.searchsorted(groups, drawn.group)]
+        linear, beyond = _linear(drawn, weight, chance)
+        return Member(
+            replace(blend, booster=_trees(drawn, settings, weight), linear=linear),
+            _recalibrated(held, again, weights, weights[1] * beyond),
+        )
+
+    chances = np.random.default_rng(settings.seed).spawn(wanted)
+    # One after the other: LightGBM's number of threads is one for the whole process, and training in two threads of
+    # ours at once ends in a crash (seen with 4.7).
+    return tuple(learn(chance) for chance in chances), float(np.sqrt(drawn_at_once / len(groups)))
+
+
+def _recalibrated(held: Held, rows: Array, weights: tuple[float, float], beyond: Array) -> Calibration:
+    """The calibration by out-of-fold scores of ``rows``, where an account drawn twice counts as two."""
+    account = held.entries.matrix.rows.account[rows].astype(np.int64)
+    nth = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    copies = account * len(rows) + nth
+    return fit_calibration(held.blended(weights)[rows], held.labels[rows], copies, beyond=beyond)
+
+
+def _teaches(labels: Array) -> bool:
+    """Whether there are losses and others among them."""
+    return bool((labels == 1).any() and (labels == 0).any())
+
+
+def _trees(entries: Entries, settings: RiskSettings, times: Array | None = None) -> lgb.Booster:
+    learned = entries.used_rows()
+    matrix = learned.matrix
+    weight = learned.weight if times is None else learned.weight * times
+    days_to_end, horizons = matrix.standing.days_to_end, learned.outcomes.horizons
+    return train_booster(matrix.values, days_to_end, matrix.indicators, learned.labels, horizons, weight, settings)
+
+
+def _linear(
+    entries: Entries, times: Array | None = None, chance: np.random.Generator | None = None
+) -> tuple[LinearModel, Array]:
+    learned = entries.used_rows()
+    matrix = learned.matrix
+    weight = learned.weight if times is None else learned.weight * times
+    return fit_linear(
+        matrix.values,
+        matrix.standing.days_to_end,
         matrix.indicators,
-        labels,
-        entries.outcomes.horizons,
-        None,
-        settings,
+        learned.labels,
+        learned.outcomes.horizons,
+        weight / learned.rows_per_loss,
+        chance,
     )
-
-
-def _teaches(fold: Fold, outcomes: Outcomes) -> bool:
-    """Whether a fold's entries to learn from hold both outcomes."""
-    labels = outcomes.labels[fold.learn]
-    return 0 < int(labels.sum()) < len(labels)

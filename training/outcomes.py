@@ -116,7 +116,9 @@ def observed_until(history: History) -> Array:
 
 def _last_on_record(history: History) -> int:
     logs: tuple[Log, ...] = (history.interactions, history.deals, history.reviews)
-    moments = [log["known"] for log in logs] + [log["outcome_known"] for log in logs[:2]]
+    # A meeting that is still to come has no outcome yet, and does not tell that anybody watched until then.
+    told = [log["outcome_known"][log["outcome"] != log.missing["outcome"]] for log in logs[:2]]
+    moments = [log["known"] for log in logs] + told
     everything = np.concatenate(moments)
     return int(everything[everything < NEVER].max(initial=0))
 

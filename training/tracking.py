@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,19 +33,25 @@ NAME = "rapport"
 CHAMPION = "champion"
 """The alias of the version that answers."""
 
+ARCHIVE = "models"
+"""The archive's folder within the data of the MLflow model."""
+
 _SQLITE = "sqlite:///"
 _NEEDED = ("lightgbm", "mlflow", "numpy", "pandas", "scipy")
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a run keeps beside its models: all plain data, and pictures by file name."""
+    """What a run keeps beside its models: all plain data, pictures and texts by file name; and what the registry says
+    of the version (Markdown)."""
 
     parameters: Mapping[str, Any]
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
     documents: Mapping[str, Any]
     figures: Mapping[str, Figure]
+    texts: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ def register(models: Models, record: Record) -> Registered:
 
     The first version ever becomes the champion; a later one only when somebody promotes it.
     """
-    experiment_id = _experiment()
+    experiment_id = experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT))
     with mlflow.start_run(experiment_id=experiment_id) as run, TemporaryDirectory() as folder:
         mlflow.log_params(dict(record.parameters))
         mlflow.set_tags(dict(record.tags))
@@ -71,7 +77,9 @@ def register(models: Models, record: Record) -> Registered:
             mlflow.log_dict(document, name)
         for name, figure in record.figures.items():
             mlflow.log_figure(figure, name)
-        archive = Path(folder, "models")
+        for name, text in record.texts.items():
+            mlflow.log_text(text, name)
+        archive = Path(folder, ARCHIVE)
         save(models, archive)
         with warnings.catch_warnings():
             # An example would show a client's figures; the signature is written by hand and needs none.
@@ -86,6 +94,7 @@ def register(models: Models, record: Record) -> Registered:
             )
         registered = str(logged.registered_model_version)
     client = mlflow.MlflowClient()
+    client.update_model_version(NAME, registered, record.description)
     is_champion = CHAMPION not in client.get_registered_model(NAME).aliases
     if is_champion:
         client.set_registered_model_alias(NAME, CHAMPION, registered)
@@ -101,15 +110,35 @@ def signature(models: Models) -> ModelSignature:
     return ModelSignature(Schema([*columns, apart]), Schema([*risks]))
 
 
-def _experiment() -> str:
-    """The experiment's id; a new one in an SQLite store keeps its artefacts beside the database."""
+def use_store() -> str:
+    """Work with the store that MLflow's variables name, or with ours; its address."""
     address = os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_STORE)
     mlflow.set_tracking_uri(address)
+    return address
+
+
+def store_exists(address: str) -> bool:
+    """Whether there is anything to look into; MLflow would create an SQLite store, only to find it empty."""
+    return not address.startswith(_SQLITE) or Path(address.removeprefix(_SQLITE)).exists()
+
+
+def store_folder(address: str) -> Path | None:
+    """The folder that an SQLite store lies in; None for a server."""
+    return Path(address.removeprefix(_SQLITE)).resolve().parent if address.startswith(_SQLITE) else None
+
+
+def experiment(name: str) -> str:
+    """The id of an experiment; a new one in an SQLite store keeps its artefacts beside the database."""
+    beside = store_folder(use_store())
     artefacts = None
-    if address.startswith(_SQLITE):
-        beside = Path(address.removeprefix(_SQLITE)).resolve().parent
+    if beside is not None:
         beside.mkdir(parents=True, exist_ok=True)
         artefacts = (beside / "artifacts").as_uri()
-    name = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
     found = mlflow.get_experiment_by_name(name)
     return str(found.experiment_id) if found else mlflow.create_experiment(name, artifact_location=artefacts)
+
+
+def tuning_journal() -> Path:
+    """The file that keeps the settings tried: beside an SQLite store, in ``mlruns`` where the store is a server."""
+    beside = store_folder(use_store())
+    return (beside or Path("mlruns")) / "tuning.journal"

@@ -1,11 +1,13 @@
-"""Training: a canonical folder in; a judged, registered model and its report out.
+"""Training: a canonical folder in; a judged, audited, registered model and its report out.
 
-tables → history → rows → matrix → outcomes → parts → settings → judged on the test → refitted on
-everything → run
+tables → history → entries (``preparing``) → settings (``tuning``) → judged (``judging``) and audited (``audit``) →
+refitted on everything (``fitting``) → run (``tracking``)
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,80 +16,49 @@ from typing import Any
 import numpy as np
 
 from features.catalogue import as_documents, entries
-from features.frame import first_event
-from features.histories.history import History, code
+from features.histories.history import History
 from features.histories.log import NEVER, Array
-from features.histories.tables import DEALS, STAGES, Dataset
-from features.matrix import Rows, build_matrix, indicators_of, rows_at, snapshots
-from features.measuring import measure_portfolio
-from features.own_columns import own_columns
+from features.histories.tables import STAGES, Dataset
+from features.matrix import Rows, build_matrix, indicators_of
 from features.reference import Reference
 from features.sources.files import iso, read_tables
 from models.archive import Models
-from models.risk import HORIZONS, Definition, RiskModel
-from models.stage import StageModel, fit_stage
+from models.risk import Definition, RiskModel
+from models.trees import RiskSettings
+from training.audit import Audit, admit, audit
 from training.baselines import baseline_risks
-from training.fitting import GRID, MOST_TRIED, Entries, Progress, Trial, choose, fit, make_folds
-from training.judging import RISK, Judged, document, judge, metrics, pictures
-from training.outcomes import (
-    MINIMUM_TOUCHES,
-    CannotTrain,
-    contract_outcomes,
-    observed_until,
-    silence_outcomes,
-)
-from training.splits import entries_before, entries_from, groups_of, test_cut
-from training.tracking import Record, Registered, register
-
-SILENCE_DAYS = 180
-"""Days of silence that count as lost, unless set."""
-
-MINIMUM_LOSSES = 10
-"""Accounts that must have been lost in the training part."""
-
-MINIMUM_TEST_LOSSES = 5
-"""Accounts that must have been lost in the test part for a horizon to be judged, and so to be offered."""
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """What a user may choose.
-
-    ``definition``: None takes `contract` where there are won deals, and `silence` where there are none.
-    ``horizons`` (days) belong to `contract`, ``silence_days`` and ``minimum_touches`` to `silence`.
-    Snapshots are taken at month starts, or every ``spacing_days`` from ``first`` on; ``first`` and ``last``
-    (UTC seconds) default to the span of the records. ``test_from`` (UTC seconds): learn from outcomes
-    settled by then, judge on rows from then on. ``group``: a column of accounts or interactions whose
-    values are never split between learning and scoring out of fold, and are resampled as a whole.
-    ``count_as_lost``: reasons for a lost renewal that count as losses though they are no switching.
-    """
-
-    definition: Definition | None = None
-    horizons: tuple[int, ...] = HORIZONS
-    silence_days: int = SILENCE_DAYS
-    minimum_touches: int = MINIMUM_TOUCHES
-    spacing_days: int | None = None
-    first: int | None = None
-    last: int | None = None
-    test_from: int | None = None
-    group: str | None = None
-    count_as_lost: frozenset[str] = frozenset()
-    seed: int = 7
+from training.card import model_card, own_settings, summary
+from training.entries import Entries, Progress, make_folds
+from training.fitting import MOST_TRIED, fit
+from training.judging import RISK, Evaluation, Making, evaluate, further_metrics, metrics, pictures
+from training.learned import learned_until
+from training.plots import as_address
+from training.preparing import TrainOptions, definition_of, entries_of, offered, reference_of
+from training.report import document, page, render
+from training.segments import segments
+from training.splits import entries_before, entries_from, group_folds, groups_of
+from training.stage_fitting import fit_stage
+from training.stage_judging import judge_stage
+from training.tracking import Record, Registered, register, tuning_journal
+from training.truncation import until
+from training.tuning import Trial, choose
 
 
 @dataclass(frozen=True)
 class TrainReport:
     """What came of a training.
 
-    ``counts``: accounts, rows, eligible rows, entries (a row and a horizon with a known outcome), entries
-    learned from before the test, entries of the test, losses and other ends. ``judged`` by horizon,
-    ``trials`` the settings tried (the chosen first), ``messages`` for the user, in order.
+    ``test_from``: when the test begins; None where there were too few losses for one, and the model was judged across
+    accounts. ``counts``: accounts, rows, entries (a row and a horizon with a known outcome), entries learned from
+    before the test, entries of the test, losses and other ends. ``trials`` are the settings tried (the chosen first),
+    ``messages`` for the user, in order.
     """
 
     definition: Definition
-    test_from: int
+    test_from: int | None
     counts: Mapping[str, int]
-    judged: Mapping[int, Judged]
+    evaluation: Evaluation
+    audit: Audit
     trials: tuple[Trial, ...]
     model: RiskModel
     registered: Registered
@@ -99,159 +70,154 @@ def _silent(step: str, done: int, total: int) -> None:
 
 
 def train(folder: Path, options: TrainOptions, progress: Progress = _silent) -> TrainReport:
-    """Train, judge, refit and register models from a canonical folder.
+    """Train, judge, audit, refit and register models from a canonical folder.
 
-    Raises CannotTrain, saying what is missing, where the data do not carry a model; NotCanonical for other
-    folders.
+    Raises CannotTrain, saying what is missing, where the data do not carry a model; AuditFailed where the leak audit
+    found something and no reason is given to go on; NotCanonical for other folders.
     """
     progress("reading", 0, 1)
     tables = read_tables(folder)
+    if options.until is not None:
+        tables = until(tables, options.until)
     history = History.from_tables(tables)
     group = None if options.group is None else groups_of(tables, options.group)
-    del tables  # the texts are the largest part of the memory
     progress("reading", 1, 1)
 
     messages: list[str] = []
-    definition = _definition(history, options, messages)
-    reference = _reference(history, messages)
-    everything = _entries(history, definition, options, group, reference, messages, progress)
-    usual_cut = test_cut(everything.outcomes, everything.matrix.rows.as_of)
-    cut = usual_cut if options.test_from is None else options.test_from
-    everything = _offered_horizons(everything, cut, messages)
-
-    before = everything.only(entries_before(everything.outcomes, cut))
-    folds, in_time = make_folds(before, options.seed)
-    if not in_time:
-        messages.append(
-            "The span before the test is too short for folds ordered in time: settings and calibration come from "
-            f"folds across {'groups' if group is not None else 'accounts'} instead."
-        )
-    grid = [replace(settings, seed=options.seed) for settings in GRID]
-    sample = before.share(MOST_TRIED, options.seed)
-    trials = choose(sample, folds if sample is before else make_folds(sample, options.seed)[0], grid, progress)
+    definition = definition_of(history, options, messages)
+    reference = reference_of(history, messages)
+    everything = entries_of(history, definition, options, group, reference, messages, progress)
+    everything, cut = offered(everything, options, messages)
+    before = everything if cut is None else everything.only(entries_before(everything.outcomes, cut))
+    trials = _chosen(history.dataset, before, options, messages, progress)
     settings = trials[0].settings
 
-    progress("judging", 0, 2)
-    test = everything.only(entries_from(everything.outcomes, everything.matrix.rows.as_of, cut))
-    judged_model = fit(before, folds, settings, definition)
-    matrix = everything.matrix
-    risks = {RISK: judged_model.risk(matrix.values, matrix.standing.days_to_end)}
-    risks |= baseline_risks(history, matrix, everything.outcomes.labels, before.usable)
-    progress("judging", 1, 2)
-    judged = judge(test, risks, options.seed)
-    progress("judging", 2, 2)
+    progress("foretelling the test", 0, 1)
+    tested = _foretold(history, everything, before, cut, settings, definition)
+    progress("foretelling the test", 1, 1)
+    parted = segments(tables.accounts, history, everything.matrix)
+    making = None if options.quick else tested.making
+    evaluation = evaluate(tested.test, tested.risks, parted, options.seed, progress, making)
+    progress("looking for leaks", 0, 1)
+    audited = audit(tables, everything, tested.learned, tested.scored, cut, reference, options.seed)
+    del tables  # the texts are the largest part of the memory
+    verdict = admit(audited, options.despite_audit)
+    progress("looking for leaks", 1, 1)
 
     progress("refitting", 0, 2)
-    model = fit(everything, make_folds(everything, options.seed)[0], settings, definition)
+    model = fit(everything, settings, definition).model
     progress("refitting", 1, 2)
-    stage = _stage(history, reference)
+    reviewed, labels = _reviews(history, reference)
+    reviewed_group = reviewed.rows.account if group is None else group[reviewed.rows.account]
+    stage = fit_stage(reviewed, labels, reviewed_group, options.seed)
+    stage_judged = None if options.quick else judge_stage(reviewed, labels, reviewed_group, options.seed)
     progress("refitting", 2, 2)
 
-    counts = _counts(history, everything, before, test)
-    models = Models(model, stage, _meta(history.dataset, options, definition, cut, counts, judged), reference)
+    counts = _counts(history, everything, before, tested.test)
+    models = Models(model, stage, _meta(history, options, definition, cut, counts, evaluation), reference)
+    parameters = _parameters(options, definition, model, cut)
+    told = document(
+        evaluation,
+        definition,
+        models.meta,
+        parameters,
+        messages,
+        None if stage_judged is None else stage_judged.document(),
+        audited.document(),
+    )
     progress("registering", 0, 1)
+    figures = pictures(evaluation)
     record = Record(
-        _parameters(options, definition, model, cut),
-        _tags(history.dataset, models),
-        metrics(judged),
+        parameters,
+        _tags(history.dataset, models) | verdict,
+        metrics(evaluation.judged) | further_metrics(evaluation),
         {
-            "quality.json": document(judged),
+            "evaluation.json": told,
             "trials.json": [asdict(trial) for trial in trials],
-            "training.json": {"counts": counts, "messages": messages},
             "indicators.json": as_documents(entries(indicators_of(reference))),
         },
-        pictures(test, risks),
+        figures,
+        {
+            "evaluation.html": render(page(told, {name: as_address(figure) for name, figure in figures.items()})),
+            "model_card.md": model_card(models, evaluation.judged, messages, audited, own_settings()),
+        },
+        summary(models, evaluation.judged),
     )
     registered = register(models, record)
     progress("registering", 1, 1)
-    return TrainReport(definition, cut, counts, judged, tuple(trials), model, registered, tuple(messages))
+    return TrainReport(definition, cut, counts, evaluation, audited, tuple(trials), model, registered, tuple(messages))
 
 
-def _definition(history: History, options: TrainOptions, messages: list[str]) -> Definition:
-    if options.definition is not None:
-        return options.definition
-    (won,) = code(DEALS, "outcome", "won")
-    if bool((history.deals["outcome"] == won).any()):
-        return "contract"
-    messages.append(
-        f"There are no won deals: lost means silence for {options.silence_days} days (the `silence` definition)."
-    )
-    return "silence"
-
-
-def _reference(history: History, messages: list[str]) -> Reference:
-    """The portfolio at every month start on record, and the user's own columns."""
-    until = int(observed_until(history).max(initial=0))
-    own, left_out = own_columns(history)
-    messages += left_out
-    return Reference(measure_portfolio(history, snapshots(int(first_event(history).min(initial=until)), until)), own)
-
-
-def _entries(
-    history: History,
-    definition: Definition,
-    options: TrainOptions,
-    group: Array | None,
-    reference: Reference,
-    messages: list[str],
-    progress: Progress,
-) -> Entries:
-    """All rows with a known outcome at some horizon."""
-    until = int(observed_until(history).max(initial=0))
-    first = int(first_event(history).min(initial=until)) if options.first is None else options.first
-    last = until if options.last is None else options.last
-    rows = rows_at(history, snapshots(first, last, options.spacing_days))
-    if not len(rows):
-        raise CannotTrain(f"no account has a snapshot between {iso(first)} and {iso(last)}")
-    progress("computing indicators", 0, 1)
-    matrix = build_matrix(history, rows, reference=reference)
-    progress("computing indicators", 1, 1)
-    if definition == "contract":
-        horizons = tuple(sorted(set(options.horizons)))
-        outcomes = contract_outcomes(history, rows, matrix.standing, horizons, options.count_as_lost)
-    else:
-        outcomes = silence_outcomes(history, rows, matrix.standing, options.silence_days, options.minimum_touches)
-    messages.append(
-        f"{len(rows):,} rows of {history.segments:,} accounts, {int(outcomes.eligible.sum()):,} of them eligible; "
-        f"observed until {iso(until)}. {outcomes.losses:,} losses, {outcomes.other_ends:,} ends for other reasons."
-    )
-    member = rows.account if group is None else group[rows.account]
-    whole = Entries(matrix, outcomes, outcomes.labels >= 0, member, group is not None)
-    return whole.rows(np.flatnonzero(whole.usable.any(axis=1)))
-
-
-def _offered_horizons(everything: Entries, cut: int, messages: list[str]) -> Entries:
-    """The entries at horizons that can be learned and judged; the others are dropped with a message."""
-    outcomes = everything.outcomes
-    learned = everything.lost_accounts(entries_before(outcomes, cut))
-    judged = everything.lost_accounts(entries_from(outcomes, everything.matrix.rows.as_of, cut))
-    kept = []
-    for place, horizon in enumerate(outcomes.horizons):
-        if min(learned[place], judged[place]) >= MINIMUM_TEST_LOSSES:
-            kept.append(place)
-            continue
+def _chosen(
+    dataset: Dataset, before: Entries, options: TrainOptions, messages: list[str], progress: Progress
+) -> list[Trial]:
+    """The settings tried on what comes before the test, the chosen ones first."""
+    sample = before.share(MOST_TRIED, options.seed)
+    folds, in_time = make_folds(sample, options.seed)
+    if not in_time:
         messages.append(
-            f"Horizon {horizon} days dropped: {learned[place]} accounts lost in outcomes settled by {iso(cut)}, "
-            f"{judged[place]} in rows from then on; at least {MINIMUM_TEST_LOSSES} are needed on both sides."
+            "There are too few losses for folds ordered in time: settings and calibration come from folds across "
+            f"{'groups' if before.grouped else 'accounts'} instead."
         )
-    if not kept or max(learned[kept]) < MINIMUM_LOSSES:
-        counted = "; ".join(
-            f"{horizon} days: {before} before, {after} after"
-            for horizon, before, after in zip(outcomes.horizons, learned, judged, strict=True)
-        )
-        raise CannotTrain(
-            f"too few losses to learn from and to judge by. Accounts lost by horizon, before and after {iso(cut)}: "
-            f"{counted}. Needed are {MINIMUM_LOSSES} before and {MINIMUM_TEST_LOSSES} after: a longer history, more "
-            "accounts, shorter horizons or another start of the test"
-        )
-    return everything.horizons(kept)
+    asked = asdict(replace(options, trials=0, quick=False, despite_audit=None))
+    asked |= {"count_as_lost": sorted(options.count_as_lost)}
+    known_by = [dataset.sha256, before.matrix.fingerprint, before.matrix.columns, before.outcomes.horizons, asked]
+    study = hashlib.sha256(json.dumps(known_by).encode()).hexdigest()
+    return choose(sample, folds, options.seed, options.trials, tuning_journal(), study, progress)
 
 
-def _stage(history: History, reference: Reference) -> StageModel:
-    """The stage model, from the latest version of each review."""
+@dataclass(frozen=True)
+class _Tested:
+    """The test, what every scorer foretold of it, and the entries learned from and scored (of everything)."""
+
+    test: Entries
+    risks: Mapping[str, Array]
+    learned: Array
+    scored: Array
+    making: Making | None
+
+
+def _foretold(
+    history: History,
+    everything: Entries,
+    before: Entries,
+    cut: int | None,
+    settings: RiskSettings,
+    definition: Definition,
+) -> _Tested:
+    """The risks (n, H) of every row of the test by the model and its baselines, which learned apart from it."""
+    matrix, horizons = everything.matrix, everything.outcomes.horizons
+    labels = everything.outcomes.labels
+
+    def learn(of: Entries) -> Array:
+        model = fit(of, settings, definition, members=0).model
+        return model.risk(matrix.values, matrix.standing.days_to_end)
+
+    if cut is not None:
+        test = everything.only(entries_from(everything.outcomes, matrix.rows.as_of, cut))
+        fitted = fit(before, settings, definition, members=0)
+        risks = {RISK: fitted.model.risk(matrix.values, matrix.standing.days_to_end)}
+        risks |= baseline_risks(history, matrix, labels, before.usable, horizons)
+        making = Making(before, learn, fitted.scored, fitted.scored_labels)
+        return _Tested(test, risks, before.usable, test.usable, making)
+    together: dict[str, Array] = {}
+    folds = list(group_folds(everything.usable, everything.group, settings.seed))
+    for fold in folds:
+        risks = {RISK: learn(everything.only(fold.learn))}
+        risks |= baseline_risks(history, matrix, labels, fold.learn, horizons)
+        for name, risk in risks.items():
+            found = together.setdefault(name, np.full(risk.shape, np.nan))
+            found[fold.score] = risk[fold.score]
+    # Entries that nothing is known of have no outcome to be judged by, but must be numbers.
+    filled = {name: np.nan_to_num(risk) for name, risk in together.items()}
+    return _Tested(everything, filled, folds[0].learn, folds[0].score, None)
+
+
+def _reviews(history: History, reference: Reference) -> tuple[Any, list[str]]:
+    """The accounts when they were reviewed, and the director's stage, by the latest version of each review."""
     reviews = history.reviews.where(history.reviews["replaced"] == NEVER)
     matrix = build_matrix(history, Rows(reviews.segment, reviews["at"]), reference=reference)
-    return fit_stage(matrix, [STAGES[stage] for stage in reviews["stage"].tolist()])
+    return matrix, [STAGES[stage] for stage in reviews["stage"].tolist()]
 
 
 def _counts(history: History, everything: Entries, before: Entries, test: Entries) -> dict[str, int]:
@@ -268,32 +234,40 @@ def _counts(history: History, everything: Entries, before: Entries, test: Entrie
 
 
 def _meta(
-    dataset: Dataset,
+    history: History,
     options: TrainOptions,
     definition: Definition,
-    cut: int,
+    cut: int | None,
     counts: Mapping[str, int],
-    judged: Mapping[int, Judged],
+    evaluation: Evaluation,
 ) -> dict[str, Any]:
+    dataset = history.dataset
     meta: dict[str, Any] = {
-        "data": {"sha256": dataset.sha256, "span": _span(dataset), "simulated": dataset.simulated},
+        "data": {
+            "sha256": dataset.sha256,
+            "span": _span(dataset),
+            "simulated": dataset.simulated,
+            "learned_until": iso(learned_until(history)),
+        },
         "test_from": iso(cut),
         "counts": dict(counts),
         "count_as_lost": sorted(options.count_as_lost),
-        "quality": {str(horizon): {"auc": one.measured[RISK]["auc"].value} for horizon, one in judged.items()},
+        "quality": {
+            str(horizon): {"auc": one.measured[RISK]["auc"].value} for horizon, one in evaluation.judged.items()
+        },
     }
     if definition == "silence":
         meta |= {"silence_days": options.silence_days, "minimum_touches": options.minimum_touches}
     return meta
 
 
-def _parameters(options: TrainOptions, definition: Definition, model: RiskModel, cut: int) -> dict[str, Any]:
+def _parameters(options: TrainOptions, definition: Definition, model: RiskModel, cut: int | None) -> dict[str, Any]:
     chosen = {f"model.{name}": value for name, value in asdict(model.settings).items()}
     asked = {
         name: ",".join(map(str, sorted(value))) if isinstance(value, tuple | frozenset) else value
         for name, value in asdict(options).items()
     }
-    times = {"first": iso(options.first), "last": iso(options.last)}
+    times = {"first": iso(options.first), "last": iso(options.last), "until": iso(options.until)}
     return asked | times | chosen | {"definition": definition, "test_from": iso(cut), "horizons": _days(model.horizons)}
 
 

@@ -193,8 +193,9 @@ def one_account(scratch: Path, folder: Path) -> None:
     from features.sources.importing import import_folder
     from serving.champion import load_champion
     from serving.predictor import score_records
+    from training.preparing import TrainOptions
     from training.simulation import simulate
-    from training.train import TrainOptions, train
+    from training.train import train
 
     small = scratch / "small"
     simulate(small / "raw", 300, YEARS, seed=2, truth=False)

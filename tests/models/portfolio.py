@@ -9,21 +9,18 @@ from features.indicators import Better, Figure, Indicator, Mark, Signal
 from features.matrix import Matrix, Rows
 from features.standing import Standing
 from models.archive import Models
+from models.blend import Blend
 from models.calibration import fit_calibration
-from models.risk import (
-    CONTRACT_END,
-    HORIZONS,
-    Definition,
-    RiskModel,
-    RiskSettings,
-    predict_scores,
-    train_booster,
-)
+from models.risk import CONTRACT_END, HORIZONS, Definition, Member, RiskModel
 from models.stage import StageModel
+from models.trees import RiskSettings, train_booster
+from training.directed import fit_linear
 
 DAY = 86_400
 FINGERPRINT = "f" * 64
 QUICK = RiskSettings(rounds=60, learning_rate=0.1, min_child_samples=20, min_child_weight=0.5, lambda_l2=1.0)
+WEIGHTS = (0.7, 0.4)
+"""Of the trees and of the linear model."""
 
 RESPONSE = Signal("G1a", "response", "Whether the client answers", "000")
 SILENCE = Signal("D8f", "silence", "How long the client has been silent", "001")
@@ -141,20 +138,30 @@ def outcomes(rows: Matrix, seed: int, horizons: Sequence[int] = HORIZONS, unknow
     return labels
 
 
+def learned(rows: int, seed: int, horizons: Sequence[int], settings: RiskSettings) -> Member:
+    """Both halves learned from a made-up portfolio, calibrated on another of 800 rows."""
+    learning, later = portfolio(rows, seed), portfolio(800, seed + 100)
+    labels, end = outcomes(learning, seed, horizons), learning.standing.days_to_end
+    booster = train_booster(learning.values, end, INDICATORS, labels, horizons, None, settings)
+    linear, beyond = fit_linear(learning.values, end, INDICATORS, labels, horizons, np.full(rows, 0.5))
+    blend = Blend(booster, linear, *WEIGHTS)
+    scores = blend.scores(later.values, later.standing.days_to_end, horizons)
+    known = outcomes(later, seed + 100, horizons)
+    return Member(blend, fit_calibration(scores, known, beyond=blend.linear_weight * beyond))
+
+
 def trained(
     definition: Definition = "contract",
     horizons: tuple[int, ...] = HORIZONS,
     settings: RiskSettings = QUICK,
     seed: int = 1,
 ) -> RiskModel:
-    """A risk model of a made-up portfolio, calibrated on another."""
-    learning, later = portfolio(1500, seed), portfolio(800, seed + 100)
-    labels = outcomes(learning, seed, horizons)
-    end = learning.standing.days_to_end
-    booster = train_booster(learning.values, end, INDICATORS, labels, horizons, None, settings)
-    scores = predict_scores(booster, later.values, later.standing.days_to_end, horizons)
-    calibration = fit_calibration(scores, outcomes(later, seed + 100, horizons))
-    return RiskModel(booster, COLUMNS, FINGERPRINT, horizons, calibration, definition, settings)
+    """A risk model of a made-up portfolio, whose members learned from smaller ones of the same kind."""
+    whole = learned(1500, seed, horizons, settings)
+    members = tuple(learned(400, seed + number, horizons, settings) for number in (10, 20, 30))
+    return RiskModel(
+        whole.blend, COLUMNS, FINGERPRINT, horizons, whole.calibration, definition, settings, members, spread=0.5
+    )
 
 
 def contract_models() -> Models:

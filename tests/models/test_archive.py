@@ -12,8 +12,11 @@ from models import archive
 from models.archive import ArchiveError, FingerprintMismatch, Models, load, save
 from models.calibration import Calibration
 from models.prediction import predict
-from models.stage import StageModel, fit_stage
+from models.stage import StageModel
 from tests.models.portfolio import COLUMNS, FINGERPRINT, portfolio
+from training.stage_fitting import fit_stage
+
+MEMBERS = ("member_00", "member_01", "member_02")
 
 
 @pytest.fixture
@@ -35,7 +38,9 @@ def test_the_same_numbers_to_the_last_bit(models: Models, saved: Path, tmp_path:
     rows = portfolio(300, 2)
     end = rows.standing.days_to_end
     np.testing.assert_array_equal(loaded.risk.risk(rows.values, end), models.risk.risk(rows.values, end))
-    assert replace(loaded.risk, booster=models.risk.booster) == models.risk
+    np.testing.assert_array_equal(loaded.risk.interval(rows.values, end), models.risk.interval(rows.values, end))
+    for name in ("columns", "fingerprint", "horizons", "calibration", "definition", "settings", "spread"):
+        assert getattr(loaded.risk, name) == getattr(models.risk, name)
     assert loaded.meta == models.meta
     assert loaded.stage.judged_labels == ("continuation", "commitment", "convergence")
     save(loaded, tmp_path / "again")
@@ -46,6 +51,31 @@ def test_the_same_numbers_to_the_last_bit(models: Models, saved: Path, tmp_path:
         assert (one.risk, one.stage, one.reasons) == (two.risk, two.stage, two.reasons)
 
 
+def test_every_member_has_its_own_halves_weights_and_calibration(models: Models, tmp_path: Path) -> None:
+    """A third and a fifth, which no short decimal holds, as weights and spread."""
+    members = tuple(
+        replace(one, blend=replace(one.blend, trees_weight=1 / (3 + place), linear_weight=place / 5))
+        for place, one in enumerate(models.risk.members)
+    )
+    given = replace(models.risk, members=members, spread=1 / 3)
+    save(replace(models, risk=given), tmp_path / "models")
+    loaded = load(tmp_path / "models", FINGERPRINT).risk
+    assert (loaded.spread, len(loaded.members)) == (1 / 3, 3)
+    rows = portfolio(30, 3)
+    values, end = rows.values, rows.standing.days_to_end
+    for one, two in zip(loaded.members, members, strict=True):
+        assert one.calibration == two.calibration
+        assert (one.blend.trees_weight, one.blend.linear_weight) == (two.blend.trees_weight, two.blend.linear_weight)
+        assert one.blend.linear.to_json() == two.blend.linear.to_json()
+        np.testing.assert_array_equal(one.blend.scores(values, end, (90,)), two.blend.scores(values, end, (90,)))
+
+
+def test_a_model_without_members_is_saved_as_such(models: Models, tmp_path: Path) -> None:
+    save(replace(models, risk=replace(models.risk, members=())), tmp_path / "models")
+    assert not list((tmp_path / "models").glob("member*"))
+    assert load(tmp_path / "models", FINGERPRINT).risk.members == ()
+
+
 def test_floats_that_text_could_lose_survive(models: Models, tmp_path: Path) -> None:
     odd = Calibration(0.1 + 0.2, (-1 / 3, 5e-324, np.nextafter(1.0, 2.0).item(), 2.0))
     save(replace(models, risk=replace(models.risk, calibration=odd)), tmp_path / "models")
@@ -54,8 +84,9 @@ def test_floats_that_text_could_lose_survive(models: Models, tmp_path: Path) -> 
 
 def test_only_plain_files_are_written(saved: Path) -> None:
     names = {file.name for file in saved.iterdir()}
-    assert names == {"models.json", "risk.txt", "stage_commitment.txt", "stage_convergence.txt", "reference.json"}
-    assert (saved / "risk.txt").read_text().startswith("tree\n")
+    halves = {f"{name}{half}" for name in ("risk", *MEMBERS) for half in (".txt", "_linear.json")}
+    assert names == {"models.json", "stage.json", "reference.json"} | halves
+    assert all((saved / f"{name}.txt").read_text().startswith("tree\n") for name in ("risk", *MEMBERS))
     assert json.loads((saved / "models.json").read_text())["columns"] == list(COLUMNS)
     assert [file.name for file in saved.parent.iterdir()] == ["models"]
 
@@ -66,12 +97,13 @@ def test_another_fingerprint_is_refused_saying_both(saved: Path) -> None:
 
 
 def test_another_format_is_refused(saved: Path) -> None:
-    change(saved, format=2)
-    with pytest.raises(ArchiveError, match="archive format 2; this version of rapport reads 1"):
-        load(saved, FINGERPRINT)
+    for version in (1, 3, "2"):
+        change(saved, format=version)
+        with pytest.raises(ArchiveError, match=f"archive format {version}; this version of rapport reads 2"):
+            load(saved, FINGERPRINT)
 
 
-@pytest.mark.parametrize("name", ["models.json", "risk.txt", "stage_commitment.txt"])
+@pytest.mark.parametrize("name", ["models.json", "risk.txt", "risk_linear.json", "member_02.txt", "stage.json"])
 def test_a_missing_file_is_named(saved: Path, name: str) -> None:
     (saved / name).unlink()
     with pytest.raises(ArchiveError, match=f"holds no {name}"):
@@ -88,7 +120,24 @@ def test_a_damaged_file_is_named(saved: Path) -> None:
         load(saved, FINGERPRINT)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', "null"])
+@pytest.mark.parametrize("name", ["risk.txt", "risk_linear.json", "member_01.txt", "member_01_linear.json"])
+def test_files_of_two_models_cannot_be_mixed(models: Models, saved: Path, tmp_path: Path, name: str) -> None:
+    swapped = tuple(reversed(models.risk.members))
+    other = replace(models.risk, blend=swapped[0].blend, members=(swapped[0], swapped[2], swapped[1]))
+    save(replace(models, risk=other), tmp_path / "other")
+    (saved / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    with pytest.raises(ArchiveError, match=f"{name}: not the file that was saved"):
+        load(saved, FINGERPRINT)
+
+
+def test_a_member_that_is_described_but_not_there_is_refused(saved: Path) -> None:
+    described = json.loads((saved / "models.json").read_text())["risk"]
+    change(saved, risk=described | {"members": [*described["members"], described["members"][0]]})
+    with pytest.raises(ArchiveError, match=r"models\.json: not a description of models.*member_03"):
+        load(saved, FINGERPRINT)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', "null"])
 def test_what_describes_no_models_is_refused(saved: Path, text: str) -> None:
     (saved / "models.json").write_text(text)
     with pytest.raises(ArchiveError, match=r"models\.json: not a description of models"):

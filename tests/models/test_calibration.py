@@ -114,6 +114,35 @@ def test_one_score_by_hand() -> None:
     assert fitted.b == pytest.approx((-math.log(2),), abs=1e-6)
 
 
+def test_what_is_believed_beyond_the_score_by_hand() -> None:
+    # Odds of 3 to 1 are believed: 7.5 losses expected of ten rows, so that ten pseudo-losses make each row count 4/3
+    # times more, of which 3/4 are lost: 1 of 7/3. Odds 3 to 4.
+    scores, labels = np.zeros((10, 1)), np.zeros((10, 1), dtype=np.int8)
+    fitted = fit_calibration(scores, labels, beyond=np.array([math.log(3)]))
+    assert fitted.a == 1.0
+    assert fitted.b == pytest.approx((math.log(3 / 4),), abs=1e-6)
+    # the same as a score that says so itself, but for where it is said
+    said = fit_calibration(scores + math.log(3), labels)
+    assert said.b[0] + math.log(3) == pytest.approx(fitted.b[0], abs=1e-6)
+
+
+def test_where_outcomes_weigh_nothing_the_calibration_is_what_is_believed() -> None:
+    scores, labels = draw(25, 5, 0.4, (-1.0, -1.0, -1.0))
+    beyond = np.array([-0.7, 0.0, 0.4])
+    certain = fit_calibration(scores, labels, prior_losses=1e7, beyond=beyond)
+    assert certain.a == pytest.approx(1, abs=1e-3)
+    assert certain.b == pytest.approx(tuple(beyond), abs=1e-3)
+    plain = fit_calibration(scores, labels, prior_losses=1e7)
+    assert plain.b == pytest.approx((0, 0, 0), abs=1e-3)
+
+
+def test_many_losses_overrule_what_is_believed() -> None:
+    scores, labels = draw(40_000, 4, 0.6, (-0.7, -0.2, 0.4))
+    fitted = fit_calibration(scores, labels, beyond=np.array([-2.0, 0.0, 2.0]))
+    assert fitted.a == pytest.approx(0.6, abs=0.02)
+    assert fitted.b == pytest.approx((-0.7, -0.2, 0.4), abs=0.05)
+
+
 def test_nothing_but_losses_keeps_the_slope() -> None:
     fitted = fit_calibration(np.zeros((10, 1)), np.ones((10, 1), dtype=np.int8))
     # 10 lost and 10 pseudo-rows of which 5 are.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.archive import Models, load, save
 from models.explanation import NEGLIGIBLE, Explanation, RowExplanation, by_signal, chord, explain, reasons
-from models.risk import CONTRACT_END, HORIZONS, RiskModel, stack
+from models.risk import CONTRACT_END, HORIZONS, RiskModel
 from tests.models.portfolio import COLUMNS, FINGERPRINT, PLACE, matrix, portfolio
 
 
@@ -69,7 +69,7 @@ def test_an_account_is_explained_alike_alone_and_among_others(model: RiskModel) 
 
 def test_the_view_of_the_contract_end_is_told_with_it_and_the_horizon_apart(model: RiskModel) -> None:
     rows = portfolio(20, 3)
-    raw = np.asarray(model.booster.predict(stack(rows.values, rows.standing.days_to_end, (90,)), pred_contrib=True))
+    raw = model.blend.contributions(rows.values, rows.standing.days_to_end, 90)
     one, a, end = explain(model, rows, 90), model.calibration.a, PLACE[CONTRACT_END]
     columns = len(COLUMNS)
     assert np.abs(raw[:, columns + 1]).max() > 0.01

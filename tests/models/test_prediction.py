@@ -31,6 +31,38 @@ def test_an_account_at_risk(models: Models) -> None:
     assert one.reasons
 
 
+def test_the_interval_is_the_model_s_at_every_horizon(models: Models) -> None:
+    rows = portfolio(6, 9)
+    facts = standing(6, rows.standing.days_to_end, at_risk=[True, False, True, True, True, True])
+    whole = predict(models, replace(rows, standing=facts))
+    ends = models.risk.interval(rows.values, rows.standing.days_to_end)
+    for row, one in enumerate(whole):
+        if row == 1:
+            assert one.interval is None
+            continue
+        assert one.risk is not None
+        assert one.interval is not None
+        expected = [end for low_and_high in ends[row].tolist() for end in low_and_high]
+        told = [end for low_and_high in one.interval.values() for end in low_and_high]
+        assert told == pytest.approx(expected, abs=1e-12)
+        assert list(one.interval) == list(one.risk)
+        assert all(low <= one.risk[days] <= high for days, (low, high) in one.interval.items())
+
+
+def test_intervals_can_be_left_out(models: Models) -> None:
+    rows = portfolio(2, 6)
+    plain = predict(models, rows, interval=False)
+    assert [one.interval for one in plain] == [None, None]
+    assert [one.risk for one in plain] == [one.risk for one in predict(models, rows)]
+
+
+def test_the_risk_at_the_horizon(models: Models) -> None:
+    facts = standing(2, at_risk=[True, False])
+    first, second = predict(models, replace(portfolio(2, 3), standing=facts), 90)
+    assert first.risk is not None
+    assert (first.risk_at_horizon, second.risk_at_horizon) == (first.risk[90], None)
+
+
 def test_who_has_no_risk_by_contract_and_why(models: Models) -> None:
     facts = standing(
         5,

@@ -2,75 +2,23 @@
 
 from dataclasses import replace
 
-import lightgbm as lgb
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import expit
+from scipy.special import expit, logit
+from scipy.stats import t as student
 
 from models.calibration import Calibration
-from models.risk import (
-    CHUNK,
-    CONTRACT_END,
-    HORIZONS,
-    RiskModel,
-    RiskSettings,
-    StackedRows,
-    predict_scores,
-    stack,
-    train_booster,
-)
-from tests.models.portfolio import COLUMNS, INDICATORS, PLACE, QUICK, outcomes, portfolio, trained
-
-DEEP = replace(QUICK, depth=4, rounds=80, lambda_l2=0.0, learning_rate=0.2)
-
-
-def fit(settings: RiskSettings, indicators: tuple = INDICATORS, seed: int = 1) -> lgb.Booster:  # type: ignore[type-arg]
-    rows = portfolio(1500, seed)
-    labels = outcomes(rows, seed)
-    return train_booster(rows.values, rows.standing.days_to_end, indicators, labels, HORIZONS, None, settings)
-
-
-def steps(booster: lgb.Booster, place: int, seed: int) -> np.ndarray:
-    """Changes of the score as one column rises over every threshold of the model, of rows with gaps elsewhere."""
-    trees = booster.trees_to_dataframe()
-    thresholds = trees.loc[trees["split_feature"] == booster.feature_name()[place], "threshold"].astype(float)
-    assert len(thresholds), "the column is in use, or there is nothing to test"
-    around = np.unique(np.concatenate([thresholds - 1e-6, thresholds + 1e-6]))
-    rows = portfolio(40, seed)
-    base = stack(rows.values, rows.standing.days_to_end, HORIZONS)
-    grid = np.repeat(base, len(around), axis=0)
-    grid[:, place] = np.tile(around, len(base))
-    scores = np.asarray(booster.predict(grid, raw_score=True)).reshape(len(base), len(around))
-    return np.diff(scores, axis=1)
-
-
-@pytest.mark.parametrize("settings", [QUICK, DEEP], ids=["shallow", "deep"])
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_trained_model_keeps_every_documented_direction(settings: RiskSettings, seed: int) -> None:
-    booster = fit(settings, seed=seed)
-    directions = [*(one.constraint for one in INDICATORS), 1, 1]
-    used = set(np.flatnonzero(booster.feature_importance()))
-    for place, direction in enumerate(directions):
-        if direction and place in used:
-            assert (direction * steps(booster, place, seed) >= 0).all()
-    assert {PLACE["D8f.silence.now"], len(COLUMNS), len(COLUMNS) + 1} <= used
-
-
-def test_without_its_direction_the_model_would_follow_the_data() -> None:
-    free = tuple(replace(one, better=None) for one in INDICATORS)
-    changes = steps(fit(DEEP, free), PLACE["D8f.silence.now"], 1)
-    assert (changes < 0).any()
-    assert (changes > 0).any()
+from models.risk import CONTRACT_END, HORIZONS, INTERVAL, RiskModel
+from models.trees import CHUNK
+from tests.models.portfolio import COLUMNS, portfolio, trained
 
 
 @given(seed=st.integers(0, 10_000), missing=st.sampled_from([0.0, 0.3, 0.9]))
 def test_risk_never_falls_as_the_horizon_grows(model: RiskModel, seed: int, missing: float) -> None:
     rows = portfolio(50, seed, missing)
-    end = rows.standing.days_to_end
-    assert (np.diff(predict_scores(model.booster, rows.values, end, HORIZONS), axis=1) >= 0).all()
-    risk = model.risk(rows.values, end)
+    risk = model.risk(rows.values, rows.standing.days_to_end)
     assert (np.diff(risk, axis=1) >= 0).all()
     assert ((risk > 0) & (risk < 1)).all()
 
@@ -88,81 +36,14 @@ def test_a_row_does_not_depend_on_the_others(model: RiskModel) -> None:
     rows = portfolio(CHUNK + 10, 4)
     end = rows.standing.days_to_end
     whole = model.risk(rows.values, end)
-    for row in (0, 1, CHUNK - 1, CHUNK, CHUNK + 9):
-        alone = model.risk(rows.values[row : row + 1], end[row : row + 1])
-        np.testing.assert_array_equal(alone[0], whole[row])
+    some = [*range(0, CHUNK, 400), CHUNK - 1, CHUNK, CHUNK + 9]
+    around = model.interval(rows.values, end)
+    for row in some:
+        alone = rows.values[row : row + 1], end[row : row + 1]
+        np.testing.assert_array_equal(model.risk(*alone)[0], whole[row])
+        np.testing.assert_array_equal(model.interval(*alone)[0], around[row])
     assert model.risk(rows.values[:0], end[:0]).shape == (0, 4)
-
-
-def test_the_same_input_gives_the_same_trees() -> None:
-    assert fit(QUICK).model_to_string() == fit(QUICK).model_to_string()
-    assert fit(QUICK).model_to_string() != fit(replace(QUICK, seed=8)).model_to_string()
-
-
-def test_class_priors_are_kept() -> None:
-    rows = portfolio(1500, 1)
-    labels = outcomes(rows, 1)
-    scores = predict_scores(fit(QUICK), rows.values, rows.standing.days_to_end, HORIZONS)
-    known = labels >= 0
-    believed = (1 / (1 + np.exp(-scores)))[known].sum()
-    assert believed == pytest.approx(labels[known].sum(), rel=0.01)
-
-
-def test_unknown_outcomes_teach_nothing() -> None:
-    rows = portfolio(600, 5)
-    labels = outcomes(rows, 5)
-    labels[:100] = -1
-    other = rows.values.copy()
-    other[:100] = 1e6
-    end = rows.standing.days_to_end
-    texts = {
-        train_booster(values, end, INDICATORS, labels, HORIZONS, None, QUICK).model_to_string()
-        for values in (rows.values, other)
-    }
-    assert len(texts) == 1
-
-
-def test_stacked_rows_are_the_stack_of_the_known() -> None:
-    rows = portfolio(20, 6)
-    end = rows.standing.days_to_end
-    known = outcomes(rows, 6) >= 0
-    whole = stack(rows.values, end, HORIZONS)[known.ravel()]
-    lazy = StackedRows(rows.values, end, HORIZONS, known)
-    assert len(lazy) == len(whole)
-    np.testing.assert_array_equal(lazy[0 : len(lazy)], whole)
-    np.testing.assert_array_equal(lazy[7], whole[7])
-    np.testing.assert_array_equal(lazy[[3, 1]], whole[[3, 1]])
-
-
-def test_weights_are_per_row_or_per_outcome() -> None:
-    rows = portfolio(600, 7)
-    labels = outcomes(rows, 7)
-    weight = np.random.default_rng(7).uniform(0.5, 2, 600)
-    end = rows.standing.days_to_end
-    one, two, none = (
-        train_booster(rows.values, end, INDICATORS, labels, HORIZONS, given, QUICK).model_to_string()
-        for given in (weight, np.tile(weight[:, None], 4), None)
-    )
-    assert one == two != none
-
-
-def test_training_ends_where_later_rows_gain_no_more() -> None:
-    rows, later = portfolio(400, 8), portfolio(400, 9)
-    noise = np.random.default_rng(9).permutation(outcomes(later, 9))
-    labels, end = outcomes(rows, 8), rows.standing.days_to_end
-    hasty = replace(QUICK, learning_rate=0.5, early_stopping=5)
-    valid = (later.values, later.standing.days_to_end, noise)
-    stopped = train_booster(rows.values, end, INDICATORS, labels, HORIZONS, None, hasty, valid)
-    assert 0 < stopped.num_trees() < hasty.rounds
-    assert train_booster(rows.values, end, INDICATORS, labels, HORIZONS, None, hasty).num_trees() == hasty.rounds
-
-
-@pytest.mark.parametrize("outcome", [0, 1])
-def test_training_declines_without_lost_and_kept_clients(outcome: int) -> None:
-    rows = portfolio(50, 10)
-    labels = np.full((50, 4), outcome, dtype=np.int8)
-    with pytest.raises(ValueError, match="lost and kept clients"):
-        train_booster(rows.values, rows.standing.days_to_end, INDICATORS, labels, HORIZONS, None, QUICK)
+    assert model.interval(rows.values[:0], end[:0]).shape == (0, 4, 2)
 
 
 def test_one_horizon_serves_the_silence_definition() -> None:
@@ -172,8 +53,81 @@ def test_one_horizon_serves_the_silence_definition() -> None:
     assert model.usual_horizon == 45
 
 
+# Intervals
+
+
+@given(seed=st.integers(0, 10_000), missing=st.sampled_from([0.0, 0.3, 1.0]))
+def test_the_interval_holds_the_risk_and_never_falls(model: RiskModel, seed: int, missing: float) -> None:
+    rows = portfolio(50, seed, missing)
+    end = rows.standing.days_to_end
+    ends, risk = model.interval(rows.values, end), model.risk(rows.values, end)
+    assert ends.shape == (50, 4, 2)
+    assert (ends[..., 0] <= risk).all()
+    assert (risk <= ends[..., 1]).all()
+    assert (np.diff(ends, axis=1) >= 0).all()
+    assert ((ends > 0) & (ends < 1)).all()
+
+
+def test_the_interval_by_hand(model: RiskModel) -> None:
+    """At the first horizon: Student's t with two degrees of freedom, and the standard deviation of three members."""
+    rows = portfolio(40, 5)
+    end = rows.standing.days_to_end
+    first = [one.calibration.logits(one.blend.scores(rows.values, end, HORIZONS))[:, 0] for one in model.members]
+    reach = student.ppf(0.95, 2) * 0.5 * np.std(first, axis=0, ddof=1)
+    point = model.logits(rows.values, end, 30)
+    ends = logit(model.interval(rows.values, end)[:, 0])
+    np.testing.assert_allclose(ends, np.stack((point - reach, point + reach), axis=1), atol=1e-9)
+    assert INTERVAL == 0.9
+
+
+def test_the_more_the_members_differ_the_wider_the_interval(model: RiskModel) -> None:
+    rows = portfolio(40, 6)
+    end = rows.standing.days_to_end
+    one = model.members[0]
+    width = np.diff(model.interval(rows.values, end), axis=2)
+    # all alike but for one, whose odds are a little or much higher; and none different at all
+    little, much = (
+        replace(one, calibration=Calibration(one.calibration.a, tuple(level + more for level in one.calibration.b)))
+        for more in (0.1, 2.0)
+    )
+    narrow, wide = (
+        np.diff(replace(model, members=(one, one, other)).interval(rows.values, end), axis=2)
+        for other in (little, much)
+    )
+    assert (narrow < wide).all()
+    alike = replace(model, members=(one,) * 3).interval(rows.values, end)
+    np.testing.assert_allclose(alike, np.repeat(model.risk(rows.values, end)[..., None], 2, axis=2), rtol=1e-12)
+    # and the fewer accounts the members had learned from, the less their distance counts
+    closer = np.diff(replace(model, spread=0.25).interval(rows.values, end), axis=2)
+    assert (closer < width).all()
+
+
+def test_members_that_are_all_off_alike_move_no_interval(model: RiskModel) -> None:
+    """What fewer accounts teach may be off as a whole; only how members differ counts."""
+    rows = portfolio(40, 7)
+    end = rows.standing.days_to_end
+    moved = tuple(
+        replace(one, calibration=Calibration(one.calibration.a, tuple(level + 3 for level in one.calibration.b)))
+        for one in model.members
+    )
+    np.testing.assert_allclose(
+        replace(model, members=moved).interval(rows.values, end), model.interval(rows.values, end), atol=1e-12
+    )
+
+
+def test_an_interval_needs_members(model: RiskModel) -> None:
+    rows = portfolio(2, 8)
+    with pytest.raises(ValueError, match="made without members"):
+        replace(model, members=()).interval(rows.values, rows.standing.days_to_end)
+    with pytest.raises(ValueError, match="one member alone"):
+        replace(model, members=model.members[:1])
+
+
+# What is refused
+
+
 def test_parts_that_do_not_fit_are_refused(model: RiskModel) -> None:
-    with pytest.raises(ValueError, match="9 inputs for 6 columns"):
+    with pytest.raises(ValueError, match="7 inputs for 6 columns"):
         replace(model, columns=COLUMNS[1:])
     with pytest.raises(ValueError, match=CONTRACT_END):
         replace(model, columns=tuple(column.replace("L5", "L9") for column in COLUMNS))
@@ -181,6 +135,15 @@ def test_parts_that_do_not_fit_are_refused(model: RiskModel) -> None:
         replace(model, horizons=(90, 30, 180, 365))
     with pytest.raises(ValueError, match="2 calibrated horizons for 4"):
         replace(model, calibration=Calibration(1.0, (0.0, 0.0)))
+    member = replace(model.members[0], calibration=Calibration(1.0, (0.0, 0.0)))
+    with pytest.raises(ValueError, match="2 calibrated horizons for 4"):
+        replace(model, members=(member, *model.members[1:]))
+    for spread in (0.0, 1.1, float("nan")):
+        with pytest.raises(ValueError, match="spread must be above 0 and at most 1"):
+            replace(model, spread=spread)
+
+
+def test_an_unknown_horizon_is_refused_naming_the_known(model: RiskModel) -> None:
     rows = portfolio(2, 12)
     with pytest.raises(ValueError, match="horizon 60: this model knows 30, 90, 180, 365 days"):
         model.logits(rows.values, rows.standing.days_to_end, 60)

@@ -1,35 +1,31 @@
-"""The stage: facts are never contradicted, judgements need reviews."""
+"""The stage: facts are never contradicted, judgements are one ordered scale, likely stages have no gaps."""
 
+import json
+import math
 from dataclasses import replace
 
-import lightgbm as lgb
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.matrix import Matrix
-from models.stage import MINIMUM_REVIEWS, STAGES, StageAnswer, StageModel, fit_stage
+from models.stage import LABELS, STAGES, Judgement, StageAnswer, StageModel, ranked_scores
 from tests.models.portfolio import COLUMNS, portfolio, standing
+from tests.models.reviews import judgement, reviewed
+from training.stage_fitting import fit_stage
 
-
-def reviewed(rows: int, seed: int = 1) -> tuple[Matrix, list[str]]:
-    """Rows with two wins or more; the better the response, the deeper the stage that the director saw."""
-    matrix = portfolio(rows, seed, missing=0.1)
-    depth = np.nan_to_num(matrix.values[:, 0], nan=0.5) + np.random.default_rng(seed).normal(0, 0.1, rows)
-    return matrix, [STAGES[2 + int(one > 0.5) + int(one > 0.8)] for one in depth]
-
-
-def some(labels: dict[str, int]) -> tuple[Matrix, list[str]]:
-    """So many reviews of each stage."""
-    names = [stage for stage, number in labels.items() for _ in range(number)]
-    return portfolio(len(names), 2), names
+chances = st.floats(0, 1)
 
 
 @pytest.fixture(scope="module")
 def full() -> StageModel:
     """A model with enough reviews of every stage."""
     return fit_stage(*reviewed(600))
+
+
+def learned(model: StageModel) -> Judgement:
+    assert model.judgement is not None
+    return model.judgement
 
 
 def test_the_first_three_are_facts(full: StageModel) -> None:
@@ -41,27 +37,18 @@ def test_the_first_three_are_facts(full: StageModel) -> None:
         former=[False, False, False, False, True],
     )
     assert full.predict(replace(rows, standing=facts)) == [
-        StageAnswer("courting", {"courting": 1.0}, "structural"),
-        StageAnswer("contract", {"contract": 1.0}, "structural"),
-        StageAnswer("unknown", {}, "structural"),
-        StageAnswer("unknown", {}, "structural"),
-        StageAnswer("former", {"former": 1.0}, "structural"),
+        StageAnswer("courting", {"courting": 1.0}, "structural", ("courting",)),
+        StageAnswer("contract", {"contract": 1.0}, "structural", ("contract",)),
+        StageAnswer("unknown", {}, "structural", ()),
+        StageAnswer("unknown", {}, "structural", ()),
+        StageAnswer("former", {"former": 1.0}, "structural", ("former",)),
     ]
 
 
 def test_without_reviews_the_answer_stays_with_the_facts() -> None:
+    merged = "continuation or beyond"
     (answer,) = StageModel(COLUMNS).predict(portfolio(1, 4))
-    assert answer == StageAnswer("continuation or beyond", {"continuation or beyond": 1.0}, "structural")
-
-
-def test_reviews_are_learned_from(full: StageModel) -> None:
-    rows, labels = reviewed(300, seed=5)
-    answers = full.predict(rows)
-    assert all(list(answer.probabilities) == ["continuation", "commitment", "convergence"] for answer in answers)
-    assert {answer.basis for answer in answers} == {"judged"}
-    right = np.mean([answer.stage == label for answer, label in zip(answers, labels, strict=True)])
-    assert right > 0.6
-    assert {answer.stage for answer in answers} == {"continuation", "commitment", "convergence"}
+    assert answer == StageAnswer(merged, {merged: 1.0}, "structural", (merged,))
 
 
 @given(seed=st.integers(0, 1000), wins=st.lists(st.integers(0, 6), min_size=8, max_size=8))
@@ -75,52 +62,78 @@ def test_no_prediction_contradicts_a_fact(full: StageModel, seed: int, wins: lis
             allowed = {"former"}
         else:
             allowed = {STAGES[wins[row]]} if wins[row] < 2 else set(STAGES[2:])
-        assert {answer.stage} | set(answer.probabilities) <= allowed
+        assert {answer.stage} | set(answer.probabilities) | set(answer.likely_set) <= allowed
         if answer.probabilities:
             assert sum(answer.probabilities.values()) == pytest.approx(1)
             assert min(answer.probabilities.values()) >= 0
 
 
+def test_the_probabilities_by_hand() -> None:
+    """Depth 0.4 × 2.5 = 1 by the response; the unknown silence adds nothing, 40 hours to answer count as 3."""
+    model = judgement((1.0, -1.0), response_rate=2.5, silence=-0.3, response_time=-0.5)
+    values = np.array([[0.4, np.nan, np.nan, np.nan, 40.0, 9.0, 9.0]])
+    ((commitment, convergence),) = model.beyond(values).tolist()
+    assert commitment == pytest.approx(1 / (1 + math.exp(-(1.0 - 1.5 + 1.0))))
+    assert convergence == pytest.approx(1 / (1 + math.exp(-(1.0 - 1.5 - 1.0))))
+    (answer,) = model.answers(values)
+    assert answer.probabilities == pytest.approx(
+        {"continuation": 1 - commitment, "commitment": commitment - convergence, "convergence": convergence}
+    )
+    assert (answer.stage, answer.basis) == ("commitment", "judged")
+
+
 def test_the_stage_is_the_median_of_the_probabilities(full: StageModel) -> None:
     for answer in full.predict(portfolio(200, 6)):
         below = list(answer.probabilities).index(answer.stage)
-        chances = list(answer.probabilities.values())
-        assert sum(chances[:below]) < 0.5 <= sum(chances[: below + 1]) + 1e-12
+        told = list(answer.probabilities.values())
+        assert sum(told[:below]) < 0.5 <= sum(told[: below + 1]) + 1e-12
 
 
-@pytest.mark.parametrize(
-    ("labels", "judged"),
-    [
-        ({"continuation": 500}, ("continuation or beyond",)),
-        ({"continuation": 500, "commitment": MINIMUM_REVIEWS - 1}, ("continuation or beyond",)),
-        ({"continuation": MINIMUM_REVIEWS - 1, "commitment": 500}, ("continuation or beyond",)),
-        ({"continuation": 40, "commitment": 40}, ("continuation", "commitment or beyond")),
-        (
-            {"continuation": 40, "commitment": 40, "convergence": MINIMUM_REVIEWS - 1},
-            ("continuation", "commitment or beyond"),
-        ),
-        (
-            {"continuation": 40, "commitment": 40, "convergence": MINIMUM_REVIEWS},
-            ("continuation", "commitment", "convergence"),
-        ),
-    ],
+@given(
+    seed=st.integers(0, 10_000),
+    top=st.floats(-8, 8),
+    gap=st.floats(0, 5),
 )
-def test_a_question_is_asked_only_with_enough_reviews(labels: dict[str, int], judged: tuple[str, ...]) -> None:
-    model = fit_stage(*some(labels))
-    assert model.judged_labels == judged
-    answers = model.predict(portfolio(30, 7))
-    assert all(tuple(answer.probabilities) == judged for answer in answers)
+def test_commitment_is_never_less_likely_than_convergence(seed: int, top: float, gap: float) -> None:
+    weights = np.random.default_rng(seed).normal(0, 5, len(COLUMNS))
+    model = replace(judgement((top, top - gap)), coef=weights)
+    beyond = model.beyond(portfolio(20, seed).values)
+    assert (beyond[:, 0] >= beyond[:, 1]).all()
+    assert all(min(answer.probabilities.values()) >= 0 for answer in model.answers(portfolio(20, seed).values))
 
 
-def test_only_repeated_clients_teach_and_the_record_overrules_the_review() -> None:
-    rows, labels = some({"courting": 25, "contract": 25, "commitment": 50})
-    assert fit_stage(rows, labels).judged_labels == ("continuation", "commitment or beyond")
-    for facts in (
-        standing(100, wins=np.full(100, 1)),
-        standing(100, former=np.ones(100, dtype=bool)),
-        standing(100, deals_recorded=np.zeros(100, dtype=bool)),
-    ):
-        assert fit_stage(replace(rows, standing=facts), labels) == StageModel(COLUMNS)
+@given(first=chances, second=chances, limit=chances)
+def test_the_set_is_what_the_ranked_score_allows_and_has_no_gaps(first: float, second: float, limit: float) -> None:
+    beyond = np.array([[max(first, second), min(first, second)]])
+    scores = [
+        sum((chance - yes) ** 2 for chance, yes in zip(beyond[0].tolist(), truth, strict=True)) / 2
+        for truth in ((0, 0), (1, 0), (1, 1))
+    ]
+    np.testing.assert_allclose(ranked_scores(beyond)[0], scores)
+    (within,) = judgement(limit=limit).likely(beyond).tolist()
+    places = [place for place, holds in enumerate(within) if holds]
+    assert places == list(range(places[0], places[-1] + 1))
+    median = int((beyond[0] > 0.5).sum())
+    assert within[median]
+    clear = [place for place, score in enumerate(scores) if abs(score - limit) > 1e-9]
+    assert all(within[place] == (scores[place] <= limit) for place in clear if place != median and beyond[0, 0] != 0.5)
+
+
+def test_the_set_in_the_answer() -> None:
+    model = judgement((0.0, -3.0), limit=0.2, response_rate=1.0)
+    values = portfolio(2, 1).values
+    values[:, 0] = [-2.0, 2.5]
+    shallow, deep = model.answers(values)
+    assert (shallow.stage, shallow.likely_set) == ("continuation", ("continuation",))
+    assert (deep.stage, deep.likely_set) == ("commitment", ("commitment", "convergence"))
+    assert all(len(one.likely_set) == 3 for one in replace(model, likely_within=1.0).answers(values))
+    assert all(one.likely_set == (one.stage,) for one in replace(model, likely_within=0.0).answers(values))
+
+
+def test_one_question_alone_has_two_answers() -> None:
+    (answer,) = judgement((2.0,)).answers(portfolio(1, 1).values)
+    assert answer.stage == "commitment or beyond"
+    assert tuple(answer.probabilities) == LABELS[1] == ("continuation", "commitment or beyond")
 
 
 def test_better_figures_never_make_a_stage_shallower(full: StageModel) -> None:
@@ -136,21 +149,33 @@ def test_better_figures_never_make_a_stage_shallower(full: StageModel) -> None:
 
 def test_a_row_does_not_depend_on_the_others_and_none_is_fine(full: StageModel) -> None:
     rows = portfolio(700, 9)
-    assert full.predict(rows)[3] == full.predict(rows.take(np.array([3])))[0]
+    whole = full.predict(rows)
+    for number in (3, 77, 699):
+        assert whole[number] == full.predict(rows.take(np.array([number])))[0]
+    assert whole == full.predict(replace(rows, values=np.ascontiguousarray(rows.values)))
     assert full.predict(rows.take(np.arange(0))) == []
 
 
-def test_wrong_labels_are_refused() -> None:
-    rows = portfolio(2, 10)
-    with pytest.raises(ValueError, match="friendly is no stage; allowed are courting, contract"):
-        fit_stage(rows, ["friendly", "contract"])
-    with pytest.raises(ValueError, match="2 rows but 1 labels"):
-        fit_stage(rows, ["contract"])
+def test_the_same_numbers_after_json(full: StageModel) -> None:
+    before = learned(full)
+    after = Judgement.from_json(json.loads(json.dumps(before.to_json(), allow_nan=False)))
+    values = portfolio(50, 3).values
+    assert after.answers(values) == before.answers(values)
+    assert (after.levels, after.likely_within, after.noise) == (before.levels, before.likely_within, before.noise)
+    with pytest.raises(KeyError, match="scale"):
+        Judgement.from_json({"centre": [0.0]})
 
 
 def test_parts_that_do_not_fit_are_refused(full: StageModel) -> None:
-    assert isinstance(full.commitment, lgb.Booster)
-    with pytest.raises(ValueError, match="7 inputs for 6 columns"):
-        StageModel(COLUMNS[1:], full.commitment)
-    with pytest.raises(ValueError, match="convergence cannot be judged without commitment"):
-        StageModel(COLUMNS, None, full.convergence)
+    fine = learned(full)
+    with pytest.raises(ValueError, match="7 coefficients for 6 columns"):
+        StageModel(COLUMNS[1:], fine)
+    with pytest.raises(ValueError, match="differ in length"):
+        replace(fine, coef=np.zeros(3))
+    with pytest.raises(ValueError, match="must be above 0"):
+        replace(fine, scale=np.zeros(len(COLUMNS)))
+    with pytest.raises(ValueError, match="must be above 0"):
+        replace(fine, noise=0.0)
+    for levels in ((), (1.0, 2.0), (3.0, 2.0, 1.0)):
+        with pytest.raises(ValueError, match="one or two log odds that do not rise"):
+            replace(fine, levels=levels)

@@ -6,7 +6,7 @@ import pytest
 
 import features.signals  # noqa: F401  (registers every indicator)
 from features.indicators import REGISTRY, Better, Indicator, Mark
-from models.wording import figure, mark, sentence
+from models.wording import figure, mark, missed, moved, sentence
 from tests.models.portfolio import RESPONSE, indicator
 
 
@@ -133,3 +133,33 @@ def test_every_registered_indicator_can_be_told(one: Indicator) -> None:
             assert said[0].isupper()
             assert said.endswith(".")
             assert not {"nan", "inf", "None"} & set(said.replace(",", " ").split())
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (0.82, 0.6, "82 % → 60 %, which now misses the mark of at least 75 %."),
+        (0.6, 0.82, "60 % → 82 %, which now meets the mark of at least 75 %."),
+        (0.5, 0.6, "50 % → 60 %."),
+        (0.6, 0.6, "60 %, as before; what it is weighed with has changed."),
+        (0.6, 0.6001, "60 %, nearly as before."),
+        (NAN, 0.6, "no evidence yet → 60 %."),
+        (0.6, NAN, "60 % → no evidence any more."),
+        (NAN, NAN, "no evidence, as before; what it is weighed with has changed."),
+    ],
+)
+def test_a_figure_before_and_after(before: float, after: float, told: str) -> None:
+    share = of("share", Mark(">=", 0.75), window="365d")
+    assert moved(share, before, after) == f"The usual thing (last 365 days): {told}"
+
+
+def test_a_figure_of_context_has_no_mark_to_fall_off() -> None:
+    context = indicator("L5.usual_thing.now", RESPONSE, "share", None, Mark(">=", 0.75), context=True)
+    assert moved(context, 0.8, 0.6) == "The usual thing: 80 % → 60 %."
+
+
+def test_a_missed_figure_stands_beside_its_mark() -> None:
+    assert missed(of("hours", Mark("<=", 24)), 52.0) == "The usual thing: 2.2 days, mark at most 24 hours"

@@ -11,11 +11,14 @@ import numpy as np
 
 from features.histories.history import History
 from features.histories.tables import TABLES, Dataset, check_records
-from features.matrix import build_matrix, rows_at, snapshots
+from features.matrix import Matrix, build_matrix, rows_at, snapshots
 from models.archive import Models
+from models.blend import Blend
 from models.calibration import Calibration
-from models.risk import HORIZONS, RiskModel, RiskSettings, train_booster
+from models.linear import KNOTS, LinearModel
+from models.risk import HORIZONS, Member, RiskModel
 from models.stage import StageModel
+from models.trees import RiskSettings, train_booster
 from serving.answers import moment
 from serving.champion import Champion, Location
 
@@ -126,10 +129,30 @@ def learned(made: Records) -> Models:
     settings = RiskSettings(rounds=40, learning_rate=0.1)
     days_to_end = matrix.standing.days_to_end
     booster = train_booster(matrix.values, days_to_end, matrix.indicators, labels, HORIZONS, None, settings)
+    blends = [Blend(booster, slight(matrix, seed), 0.8, 0.3) for seed in range(4)]
     calibration = Calibration(0.9, (-1.0, -0.8, -0.5, -0.3))
-    risk = RiskModel(booster, matrix.columns, matrix.fingerprint, HORIZONS, calibration, "contract", settings)
+    members = tuple(Member(blend, calibration) for blend in blends[1:])
+    columns, fingerprint = matrix.columns, matrix.fingerprint
+    risk = RiskModel(blends[0], columns, fingerprint, HORIZONS, calibration, "contract", settings, members, 0.9)
     data = {"sha256": "", "span": [moment(BEGIN), moment(AS_OF)], "simulated": True}
     return Models(risk, StageModel(matrix.columns), {"data": data})
+
+
+def slight(matrix: Matrix, seed: int) -> LinearModel:
+    """A linear model in which every figure with a documented direction counts a little, more or less by chance."""
+    columns = len(matrix.columns)
+    dice = np.random.default_rng(seed)
+    directions = np.array([indicator.constraint for indicator in matrix.indicators])
+    known = np.nan_to_num(matrix.values)
+    return LinearModel(
+        centre=known.mean(axis=0),
+        scale=known.std(axis=0) + 1.0,
+        mean=np.zeros(columns),
+        coef=0.02 * directions * dice.uniform(0.5, 1.5, columns),
+        intercept=-0.1 * seed,
+        ramps=np.full(len(KNOTS) - 1, 0.2),
+        usual_ramps=np.full(len(KNOTS) - 1, 0.5),
+    )
 
 
 def champion(models: Models) -> Champion:

@@ -13,7 +13,7 @@ from serving.api import create_api
 from serving.champion import Champion
 from serving.problems import Problem
 from serving.schemas import EXAMPLE, ModelInfo, ScoreRequest, ScoreResponse
-from tests.serving.clients import AS_OF, Records, part
+from tests.serving.clients import AS_OF, DAY, Records, part
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,42 @@ def test_explaining_can_be_left_out(client: TestClient, made: Records) -> None:
     assert short == full
 
 
+def test_intervals_can_be_left_out(client: TestClient, made: Records) -> None:
+    full = client.post("/v1/score", json=request_of(made, "C036")).json()["accounts"][0]
+    short = client.post("/v1/score", json=request_of(made, "C036", interval=False)).json()["accounts"][0]
+    assert list(full["interval"]) == list(full["risk"])
+    assert all(low <= full["risk"][days] <= high for days, (low, high) in full["interval"].items())
+    assert short == {**full, "interval": None}
+
+
+def test_more_is_told_where_asked_for_and_nothing_else_changes(client: TestClient, made: Records) -> None:
+    plain = client.post("/v1/score", json=request_of(made, "C036", "C000")).json()["accounts"]
+    since = moment(AS_OF - 300 * DAY)
+    asked = request_of(made, "C036", "C000", help=True, scorecards=True, course=True, since=since)
+    response = client.post("/v1/score", json=asked)
+    prospect, account = ScoreResponse.model_validate_json(response.content, strict=True).accounts
+    assert prospect.help is None
+    assert prospect.changes is not None
+    assert (prospect.changes.risk, prospect.changes.not_at_risk_before) == (None, "no contract yet")
+    assert account.risk is not None
+    assert account.help is not None
+    assert account.help.risk == pytest.approx(account.risk["180"], abs=1e-12)
+    assert account.help.together.risk <= account.help.risk
+    assert account.changes is not None
+    assert account.changes.since == since
+    assert account.changes.time is not None
+    assert account.changes.change is not None
+    parts = [account.changes.time.points, *(one.points for one in account.changes.signals)]
+    assert sum(parts) == pytest.approx(account.changes.change, abs=1e-9)
+    assert account.scorecards is not None
+    assert [step.number for step in account.scorecards.gauntlet] == list(range(1, 8))
+    assert account.course is not None
+    assert account.course.rests_on
+    more = ("help", "changes", "scorecards", "course")
+    assert [{**one, **dict.fromkeys(more)} for one in response.json()["accounts"]] == plain
+    assert [one[name] for one in plain for name in more] == [None] * 8
+
+
 def test_what_is_recorded_can_be_declared(client: TestClient, made: Records) -> None:
     declared = {"records": ["message", "commitment"], "observed_from": "2023-01-01"}
     response = client.post("/v1/score", json=request_of(made, "C036", declares=declared))
@@ -119,6 +155,9 @@ def test_a_request_without_a_good_row_is_a_problem(client: TestClient) -> None:
         ({"as_of": "2026-06-30T12:00:00"}, "/as_of", "with its offset"),
         ({"as_of": 1782777600}, "/as_of", "must be a date"),
         ({"horizon": 60}, "/horizon", "30, 90, 180, 365 days"),
+        ({"since": EXAMPLE["as_of"]}, "/since", "must be before as_of"),
+        ({"since": "lately"}, "/since", "must be a date"),
+        ({"help": "please"}, "/help", "valid boolean"),
         ({"horizon": "soon"}, "/horizon", "valid integer"),
         ({"deals": [7]}, "/deals/0", "valid dictionary"),
         ({"deals": {}}, "/deals", "valid list"),

@@ -3,35 +3,47 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from features.hands import HANDS
 from features.histories.tables import Dataset
+from models.change import Change
+from models.help import Help, Step, Target
+from models.stage_direction import Direction
+from models.stage_steps import NextStage, NotKnown, StageStep
 from serving import reports
-from serving.portfolio import Learned, Portfolio, Profile
-from serving.reports import LEARNED_LATER, MEANINGS, REASONS, day, page, render
+from serving.champion import Champion
+from serving.closer import Course, Wishes
+from serving.closer_words import change_words, course_words, help_words
+from serving.portfolio import Learned, Portfolio, Profile, score_folder
+from serving.reports import LEARNED_LATER, LOOK_BACK, MEANINGS, REASONS, page, render
+from serving.words import between, day
 from tests.serving.clients import AS_OF, DAY
+from tests.serving.pages import EVIL, Tags
 
-EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>\" onload=\"alert(2)"
+EVERYTHING = Wishes(help=True, scorecards=True, course=True, since=AS_OF - LOOK_BACK)
 
 
-class Tags(HTMLParser):
-    """Collects the tags, their attributes, and the text of a page."""
+@pytest.fixture(scope="module")
+def told(champion: Champion, tables: Path) -> Portfolio:
+    """The portfolio with a closer look at those told one by one."""
+    return score_folder(champion, tables, AS_OF, None, EVERYTHING, told=30)
 
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
+@pytest.fixture(scope="module")
+def words(told: Portfolio) -> dict[str, Any]:
+    """What the page says of it."""
+    return page(told)
 
-    def handle_data(self, data: str) -> None:
-        self.text += data
+
+@pytest.fixture(scope="module")
+def tags(words: dict[str, Any]) -> Tags:
+    """The page."""
+    return Tags(render(words))
 
 
 def named(portfolio: Portfolio, name: str) -> Portfolio:
@@ -130,24 +142,113 @@ def test_a_portfolio_without_values_is_ranked_by_risk(portfolio: Portfolio) -> N
     assert re.fullmatch(r"About [\d.]+ of 38 clients may leave within 180 days", told["headline"])
 
 
-def test_names_cannot_become_markup(portfolio: Portfolio) -> None:
-    safe = Tags(render(page(named(portfolio, "plain"))))
-    attacked = Tags(render(page(named(portfolio, EVIL))))
+def test_intervals_stand_beside_the_risks(told: Portfolio, words: dict[str, Any], portfolio: Portfolio) -> None:
+    first = told.predictions[0]
+    assert first.interval is not None
+    account = words["ranked"][0]
+    low, high = first.interval[180]
+    assert account["between"] == between(low, high)
+    assert [one["between"] for one in account["risks"]] == [between(*ends) for ends in first.interval.values()]
+    assert words["top"] >= max(high for one in told.predictions for _, high in (one.interval or {}).values())
+    assert "how sure the model is" in words["reading"]
+    plain = page(replace(portfolio, predictions=[replace(one, interval=None) for one in portfolio.predictions]))
+    assert plain["ranked"][0]["between"] == ""
+    assert "how sure the model is" not in plain["reading"]
+
+
+def test_what_would_help_is_told_with_who_and_how_much(told: Portfolio, words: dict[str, Any], tags: Tags) -> None:
+    helps = {one["id"]: one["help"] for one in words["ranked"]}
+    steps = [step for one in helps.values() for step in one["steps"]]
+    assert {step["who"] for step in steps} <= {"In our hands", "Ask or invite the client"}
+    assert steps
+    for account, one in helps.items():
+        looked = told.closer[account].help
+        assert looked is not None
+        assert [step["action"] for step in one["steps"]] == [step.hands.words for step in looked.steps[:4]]
+        assert (one["together"] is None) == (len(looked.steps) < 2)
+    assert "association" in words["reading"]
+    assert all(step["action"] in tags.text and step["effect"] in tags.text for step in steps)
+    assert ("No figure that somebody could bring back" in tags.text) == any(not one["steps"] for one in helps.values())
+
+
+def test_each_figure_of_a_step_is_told_once_over_the_usual_window() -> None:
+    targets = tuple(
+        Target(f"W1a.{name}.{window}", 50.0, 24.0, f"{name} {window}")
+        for name, window in (("time", "90d"), ("time", "365d"), ("time", "all"), ("rate", "90d"), ("rate", "all"))
+    )
+    step = Step("W1a", "our response", HANDS["W1a"], targets, 0.1, -0.02)
+    (told,) = help_words(Help(180, 0.12, (step,), ("W1a",), 0.1))["steps"]
+    assert told["figures"] == ["time 365d", "rate 90d"]
+    assert (told["points"], told["effect"]) == ("−2.0 points", "risk 12 % → 10 %")
+
+
+def test_many_steps_are_cut_and_the_first_told_together() -> None:
+    steps = tuple(Step(str(n), str(n), HANDS["L2"], (), 0.4, -0.1) for n in range(6))
+    told = help_words(Help(180, 0.5, steps, ("0", "1", "2"), 0.3))
+    assert len(told["steps"]) == 4
+    assert told["more"] == "2 further signals would change less."
+    assert told["together"] == "The first 3 together: risk 50 % → 30 % (−20.0 points)."
+
+
+def test_what_changed_is_told_with_all_its_parts(words: dict[str, Any]) -> None:
+    changes = [one["changes"] for one in words["ranked"]]
+    compared = [one for one in changes if one["parts"]]
+    assert compared
+    assert all(one["summary"].startswith("What changed since 21 March 2025: risk ") for one in compared)
+    assert all(
+        re.fullmatch(r"The other \d+ signals changed it by less, together .* points\.", one["more"]) for one in compared
+    )
+
+
+def test_where_nothing_can_be_compared_the_page_says_why() -> None:
+    told = change_words(Change(0, None, "no contract yet", 0.1))
+    assert told["summary"] == "Nothing to compare with on 1 January 1970: no contract yet"
+    assert told["parts"] == []
+
+
+def test_the_course_of_the_stage_is_told_with_steps(words: dict[str, Any], tags: Tags) -> None:
+    course = words["ranked"][0]["course"]
+    assert course["summary"].startswith("Stage: continuation or beyond, ")
+    assert course["words"] == "There are too few reviews to tell what leads from continuation to commitment."
+    assert course["summary"] in tags.text
+
+
+def test_steps_to_a_judged_stage_come_with_their_chance() -> None:
+    targets = (Target("W1a.time.365d", 50.0, 24.0, "time 365d"),)
+    steps = tuple(
+        StageStep("W1a", "our response", HANDS["W1a"], targets, 0.3 + change, change) for change in (0.2, 0.1)
+    )
+    unknown = (NotKnown("W4", "relevance", HANDS["W4"]),)
+    way = NextStage("continuation", "commitment", "Rests on judgement.", 0.3, steps, unknown)
+    slipping = Direction("slipping", "judged", 4.0, 3.0, 0.2)
+    course = course_words(Course(0, slipping, way), ("continuation", "commitment"))
+    assert course["summary"] == "Stage: continuation, slipping over 180 days; next: commitment"
+    assert course["likely"] == "Nine times in ten a director would see continuation or commitment."
+    assert [step["share"] for step in course["steps"]] == [1.0, 0.5]
+    assert course["steps"][0]["effect"] == "chance of commitment or beyond 30 % → 50 %"
+    assert course["steps"][0]["points"] == "+20.0 points"
+    assert course["unknown"] == "Not known, and worth recording: relevance."
+    last = course_words(Course(0, slipping, replace(way, next_stage="convergence")), ())
+    assert last["steps"][0]["effect"] == "chance of convergence 30 % → 50 %"
+    fact = replace(way, chance=None, steps=tuple(replace(step, chance=None, change=None) for step in steps))
+    assert [step["effect"] for step in course_words(Course(0, slipping, fact), ("continuation",))["steps"]] == ["", ""]
+
+
+def test_scorecards_stand_under_a_fold_with_their_sum(words: dict[str, Any], tags: Tags) -> None:
+    told_one_by_one = len(words["ranked"]) + len(words["value_unknown"])
+    assert sum(tag == "details" for tag, _ in tags.tags) == 3 * told_one_by_one
+    assert tags.text.count("known gauntlet steps passed") == told_one_by_one
+
+
+def test_names_cannot_become_markup(told: Portfolio) -> None:
+    safe = Tags(render(page(named(told, "plain"))))
+    attacked = Tags(render(page(named(told, EVIL))))
     assert attacked.tags == safe.tags
     assert EVIL in attacked.text
 
 
-def test_the_page_needs_nothing_from_elsewhere(portfolio: Portfolio) -> None:
-    html = render(page(portfolio))
-    tags = Tags(html).tags
-    assert not {"script", "iframe", "object", "embed", "img", "form"} & {tag for tag, _ in tags}
-    links = [value for _, attributes in tags for name, value in attributes.items() if name in ("href", "src")]
-    assert all(link is not None and link.startswith(("#", "data:")) for link in links)
-    assert "url(" not in html
-    assert "http:" not in html
-    assert "https:" not in html
-    anchors = {attributes.get("id") for _, attributes in tags}
-    assert {link[1:] for link in links if link and link.startswith("#")} <= anchors
+def test_the_page_needs_nothing_from_elsewhere(tags: Tags) -> None:
+    tags.check_self_contained()
 
 
 def test_the_same_portfolio_gives_the_same_page(portfolio: Portfolio) -> None:
@@ -168,9 +269,9 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_shows_in_a_browser(browser: Browser, portfolio: Portfolio, tmp_path: Path, width: int) -> None:
+def test_the_page_shows_in_a_browser(browser: Browser, told: Portfolio, tmp_path: Path, width: int) -> None:
     file = tmp_path / "report.html"
-    file.write_text(render(page(named(portfolio, EVIL))), encoding="utf-8")
+    file.write_text(render(page(named(told, EVIL))), encoding="utf-8")
     opened = browser.new_page(viewport={"width": width, "height": 900})
     problems: list[str] = []
     opened.on("console", lambda message: problems.append(message.text))
@@ -187,5 +288,10 @@ def test_the_page_shows_in_a_browser(browser: Browser, portfolio: Portfolio, tmp
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
     rows.nth(3).locator("a").click()
     assert opened.locator("#client-4 h3").is_visible()
+    fold = opened.locator("#client-4 details").nth(2)
+    assert not fold.locator(".cards").is_visible()
+    fold.locator("summary").click()
+    assert fold.locator(".cards").is_visible()
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
     assert problems == []
     opened.close()

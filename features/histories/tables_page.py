@@ -12,8 +12,9 @@ _INTRODUCTION = f"""# The canonical tables
 
 This page is made from the definitions (`python -m features.histories.tables_page > docs/tables.md`).
 
-A data set is a folder with these tables as CSV, JSON Lines (one object on each line) or Parquet, gzipped or not:
-`interactions.csv`, `interactions-2024.jsonl.gz`, `deals.parquet` and so on; a table may lie in several files.
+A data set is a folder with these tables as CSV, JSON Lines (one object on each line) or Parquet, gzipped or not, or as
+Excel workbooks (their first sheet): `interactions.csv`, `interactions-2024.jsonl.gz`, `deals.parquet`, `accounts.xlsx`
+and so on; a table may lie in several files. CSV may be parted by commas, semicolons, tabs or bars.
 `rapport import` checks every row, turns bad ones away into `rejects.csv` with file, row, column, value and what is
 allowed, and writes the others as a canonical folder. Columns under other names are taken in by a mapping file (see
 `examples/`).

@@ -8,7 +8,7 @@ away, ``rejects.csv``. Tables are sorted by account, and no account's rows lie i
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,11 @@ def is_canonical(folder: Path) -> bool:
         document = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
+    return is_readable(document)
+
+
+def is_readable(document: Any) -> bool:
+    """Whether the contents of a ``dataset.json`` are those of canonical tables that this version can read."""
     return isinstance(document, dict) and (document.get("format"), document.get("version")) == (FORMAT, VERSION)
 
 
@@ -42,7 +47,11 @@ def read_dataset(folder: Path) -> Dataset:
     """What a canonical folder declares of its data set. Raises NotCanonical."""
     if not is_canonical(folder):
         raise NotCanonical(f"{folder}: holds no canonical tables (version {VERSION}); write them with `rapport import`")
-    document = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8"))
+    return dataset_of(json.loads((folder / DATASET_FILE).read_text(encoding="utf-8")))
+
+
+def dataset_of(document: Mapping[str, Any]) -> Dataset:
+    """What the contents of ``dataset.json`` say, the reverse of ``dataset_document``."""
     declared = document["dataset"]
     span = document["span"]
     return Dataset(
@@ -104,17 +113,31 @@ def read_tables(
     come with the vocabulary of the definition, so that their codes are places in ``Column.allowed``. Raises
     NotCanonical.
     """
-    dataset = read_dataset(folder)
+    return tables_from(read_dataset(folder), lambda table: folder / table_file(table), tables, columns)
+
+
+def tables_from(
+    dataset: Dataset,
+    file_of: Callable[[Table], Path | pa.BufferReader],
+    tables: Container[str],
+    columns: Mapping[str, Sequence[str]] | None,
+) -> Tables:
+    """As ``read_tables``, wherever the files lie: ``file_of`` gives that of a table."""
     chosen = columns or {}
     read = {
-        name: _read_table(folder, table, chosen.get(name)) if name in tables else table.schema().empty_table()
+        name: _read_table(file_of(table), table, chosen.get(name)) if name in tables else table.schema().empty_table()
         for name, table in TABLES.items()
     }
     return Tables(**read, dataset=dataset)
 
 
-def _read_table(folder: Path, table: Table, columns: Sequence[str] | None) -> pa.Table:
-    with pq.ParquetFile(folder / f"{table.name}.parquet", memory_map=True) as parquet:
+def table_file(table: Table) -> str:
+    """The name of a table's file."""
+    return f"{table.name}.parquet"
+
+
+def _read_table(file: Path | pa.BufferReader, table: Table, columns: Sequence[str] | None) -> pa.Table:
+    with pq.ParquetFile(file, memory_map=True) as parquet:
         rows = parquet.read(columns=None if columns is None else list(columns))
     for place, name in enumerate(rows.column_names):
         column = table.column.get(name)

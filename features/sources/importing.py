@@ -3,50 +3,31 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from features.histories.batch_checks import check_batch, numbers_if_all
+from features.histories.batch_checks import check_batch
 from features.histories.checks import shown
-from features.histories.columns import OWN_PREFIX, Reject, Table
-from features.histories.tables import ACCOUNTS, CONTACTS, DEALS, INTERACTIONS, STAGE_REVIEWS, TABLES, Dataset
-from features.sources.declarations import event_times, read_declarations, resolved
+from features.histories.columns import Reject, Table
+from features.histories.tables import TABLES, Dataset
+from features.sources.canonical import TableCounts, canonical, joined, no_rows
+from features.sources.declarations import Declarations, read_declarations
+from features.sources.files import table_file
 from features.sources.mapping import Section, content_ids, read_mapping
-from features.sources.readers import SUFFIXES, Array, SourceError, read_chunks
-from features.sources.settling import Settled, settle
+from features.sources.readers import SUFFIXES, SourceError, read_chunks
+from features.sources.settling import Settled
+from features.sources.source import Progress
 from features.sources.writing import replacing, write_dataset, write_table
 
 REJECTS_FILE = "rejects.csv"
 
-Progress = Callable[[str, float], None]
-"""Called with what is being done and how much of it is (0 to 1)."""
-
 _SHOWN_REJECTS = 10
-_MANY_CATEGORIES = 1_000
-
-
-@dataclass
-class TableCounts:
-    """Rows of one table: read, rejected, dropped as repetitions or in conflict, and kept.
-
-    ``created`` and ``versions`` (rows beside an earlier version of the same thing) are among those kept.
-    """
-
-    read: int = 0
-    rejected: int = 0
-    repeated: int = 0
-    conflicting: int = 0
-    created: int = 0
-    versions: int = 0
-    kept: int = 0
 
 
 @dataclass
@@ -68,6 +49,16 @@ class ImportSummary:
     def rejected(self) -> int:
         """How many rows were turned away."""
         return sum(counts.rejected for counts in self.counts.values())
+
+
+_Work = list[tuple[Table, Section, Path]]
+
+
+class _Rejects(Protocol):
+    """Takes rows turned away, as they come."""
+
+    def add(self, rejects: Sequence[Reject]) -> None:
+        """Take some more."""
 
 
 class _RejectFile:
@@ -101,10 +92,64 @@ def import_folder(
     SourceError if the source as a whole cannot be read; nothing is written then.
     """
     source, out = Path(source), Path(out)
-    if not source.is_dir():
-        raise SourceError(f"{source}: there is no such folder")
     if source.resolve().is_relative_to(out.resolve()):
         raise SourceError(f"{out}: the canonical folder would take the place of its source; name another one")
+    declarations, work = _plan(source, mapping)
+    report = progress or (lambda step, share: None)
+    summary = ImportSummary(out, {name: TableCounts() for name in TABLES})
+    with replacing(out) as staging:
+        rejects = _RejectFile(staging / REJECTS_FILE)
+
+        def read(table: Table) -> pa.Table:
+            return _good_rows(table, work, summary, rejects, report)
+
+        def write(table: Table, settled: Settled) -> str:
+            path = staging / table_file(table)
+            return write_table(path, table, settled, partial(report, f"writing {table.name}"))
+
+        dataset, notes = canonical(read, declarations, summary.counts, write, report)
+        summary.notes += notes
+        write_dataset(staging, dataset, {name: summary.counts[name].kept for name in TABLES})
+    summary.dataset, summary.rejects = dataset, rejects.first
+    summary.ignored = {file: names for file, names in summary.ignored.items() if names}
+    return summary
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What a source holds, checked but not settled, as a store takes it.
+
+    ``rows`` by table, own columns as they were read; ``counts`` what was read and rejected, ``ignored`` unknown columns
+    by file, ``rejects`` all that was turned away.
+    """
+
+    source: str
+    rows: Mapping[str, pa.Table]
+    declarations: Declarations
+    counts: Mapping[str, TableCounts] = field(default_factory=dict)
+    ignored: Mapping[str, list[str]] = field(default_factory=dict)
+    rejects: Sequence[Reject] = ()
+
+
+class _RejectList(list[Reject]):
+    add = list.extend
+
+
+def gather(source: Path, mapping: Path | None = None, progress: Progress | None = None) -> Gathered:
+    """Read and check the tables of a folder as ``import_folder`` does, for a store. Raises SourceError."""
+    declarations, work = _plan(source, mapping)
+    summary = ImportSummary(source, {name: TableCounts() for name in TABLES})
+    rejects = _RejectList()
+    report = progress or (lambda step, share: None)
+    rows = {name: _good_rows(table, work, summary, rejects, report) for name, table in TABLES.items()}
+    ignored = {file: names for file, names in summary.ignored.items() if names}
+    return Gathered(str(source), rows, declarations, summary.counts, ignored, rejects)
+
+
+def _plan(source: Path, mapping: Path | None) -> tuple[Declarations, _Work]:
+    """What a source folder declares, and which files give rows of which tables. Raises SourceError."""
+    if not source.is_dir():
+        raise SourceError(f"{source}: there is no such folder")
     plan = read_mapping(mapping)
     declarations = read_declarations(source, plan.declared)
     work = [
@@ -116,50 +161,16 @@ def import_folder(
     if not work:
         endings = ", ".join(SUFFIXES)
         raise SourceError(f"{source}: holds no table, such as interactions.csv ({endings}, or .gz after them)")
-    report = progress or (lambda step, share: None)
-    summary = ImportSummary(out, {name: TableCounts() for name in TABLES})
-    with replacing(out) as staging:
-        rejects = _RejectFile(staging / REJECTS_FILE)
-        accounts, contacts = _no_rows(ACCOUNTS), _no_rows(CONTACTS)
-        digests: dict[str, str] = {}
-        dataset, span = declarations.dataset, []
-        # Accounts and contacts come last: by then it is known which of them the other tables name.
-        for table in (INTERACTIONS, DEALS, STAGE_REVIEWS, CONTACTS, ACCOUNTS):
-            counts = summary.counts[table.name]
-            parts = [_no_rows(table)]
-            for wanted, section, path in work:
-                if wanted is table:
-                    parts += _import_file(section, path, summary, rejects, report)
-            rows = _with_numbers(_joined(parts))
-            if table is CONTACTS:
-                rows, counts.created = _with_created(rows, contacts, "contact_id")
-            elif table is ACCOUNTS:
-                rows, counts.created = _with_created(rows, accounts, "account_id")
-            report(f"sorting {table.name}", 0.0)
-            settled = settle(table, rows)
-            del rows, parts
-            report(f"sorting {table.name}", 1.0)
-            counts.repeated, counts.conflicting = settled.repeated, settled.conflicting
-            counts.versions, counts.kept = settled.versions, len(settled.order)
-            if table is INTERACTIONS:
-                dataset = resolved(declarations, settled.rows)
-                contacts = _named_contacts(settled.rows, settled.order)
-            if table in (INTERACTIONS, DEALS):
-                span += _span(table, settled.rows)
-            named = _named_accounts(settled.rows, settled.order)
-            accounts = _with_created(accounts, named, "account_id")[0]
-            digests[table.name] = write_table(staging, table, settled, partial(report, f"writing {table.name}"))
-            summary.notes += _notes(table, settled, counts, dataset)
-        dataset = replace(
-            dataset,
-            versioned=frozenset(name for name, counts in summary.counts.items() if counts.versions),
-            span=(min(span), max(span)) if span else None,
-            sha256=hashlib.sha256("".join(digests[name] for name in TABLES).encode()).hexdigest(),
-        )
-        write_dataset(staging, dataset, {name: summary.counts[name].kept for name in TABLES})
-    summary.dataset, summary.rejects = dataset, rejects.first
-    summary.ignored = {file: names for file, names in summary.ignored.items() if names}
-    return summary
+    return declarations, work
+
+
+def _good_rows(table: Table, work: _Work, summary: ImportSummary, rejects: _Rejects, report: Progress) -> pa.Table:
+    """The good rows of a table from all its files."""
+    parts = [no_rows(table)]
+    for wanted, section, path in work:
+        if wanted is table:
+            parts += _import_file(section, path, summary, rejects, report)
+    return joined(parts)
 
 
 def _files(source: Path, table: Table, section: Section) -> list[Path]:
@@ -178,7 +189,7 @@ def _files(source: Path, table: Table, section: Section) -> list[Path]:
 
 
 def _import_file(
-    section: Section, path: Path, summary: ImportSummary, rejects: _RejectFile, report: Progress
+    section: Section, path: Path, summary: ImportSummary, rejects: _Rejects, report: Progress
 ) -> list[pa.Table]:
     """The good rows of one file."""
     counts = summary.counts[section.table.name]
@@ -195,7 +206,7 @@ def _import_file(
         seen.update(names)
         return {name for name in names if name in section.needed or section.taken_as_is(name)}
 
-    for chunk in read_chunks(path, select):
+    for chunk in read_chunks(path, select, section.sheet):
         columns = section.apply(chunk.columns, chunk.numbers, path.name)
         good, kept, wrong = check_batch(section.table, columns, path.name, chunk.numbers)
         wrong += [Reject(path.name, row.row, row.column, shown(row.value), row.allowed) for row in chunk.broken]
@@ -207,117 +218,11 @@ def _import_file(
     unknown = sorted(name for name in seen if name not in section.needed and not section.taken_as_is(name))
     before = summary.ignored.get(path.name)
     summary.ignored[path.name] = unknown if before is None else [name for name in unknown if name in before]
-    absent = sorted(section.needed - seen)
+    absent = section.absent_from(seen)
     if absent and seen:
         found = ", ".join(sorted(seen))
         raise SourceError(f"{path.name}: has no column {absent[0]}, which the mapping names; found: {found}")
     if section.from_content and parts:
-        rows = _joined(parts)
+        rows = joined(parts)
         return [rows.append_column(section.from_content, content_ids(rows))]
     return parts
-
-
-def _joined(parts: list[pa.Table]) -> pa.Table:
-    """All parts as one table with the columns that any of them has; own columns that differ in type as strings."""
-    parts = [part for part in parts if part.num_columns]
-    types: dict[str, set[pa.DataType]] = {}
-    for part in parts:
-        for name in part.column_names:
-            types.setdefault(name, set()).add(part[name].type)
-    for name in (name for name, found in types.items() if len(found) > 1):
-        parts = [
-            part.set_column(part.column_names.index(name), name, part[name].cast(pa.string()))
-            if name in part.column_names
-            else part
-            for part in parts
-        ]
-    return pa.concat_tables(parts, promote_options="default")
-
-
-def _with_numbers(rows: pa.Table) -> pa.Table:
-    """The rows with own columns as numbers where every value is one; the others are categories."""
-    for place, name in enumerate(rows.column_names):
-        if name.startswith(OWN_PREFIX) and pa.types.is_string(rows[name].type):
-            rows = rows.set_column(place, name, numbers_if_all(rows[name].combine_chunks()))
-    return rows
-
-
-def _no_rows(table: Table) -> pa.Table:
-    """An empty table of the required columns, so that these are there even where nothing was read."""
-    return pa.schema([(column.name, column.arrow_type) for column in table.columns if column.required]).empty_table()
-
-
-def _with_created(rows: pa.Table, named: pa.Table, key: str) -> tuple[pa.Table, int]:
-    """The rows and one more for each named thing that they do not hold, and how many those are."""
-    missing = named.filter(pc.invert(pc.is_in(named[key], rows[key].combine_chunks())))
-    return _joined([rows, missing]), len(missing)
-
-
-def _named_accounts(rows: pa.Table, order: Array) -> pa.Table:
-    """The accounts that rows name."""
-    names = [name for name in ("account_id", "related_account_id") if name in rows.column_names]
-    columns = [pc.unique(rows[name].take(pa.array(order))).drop_null() for name in names]
-    return pa.table({"account_id": pc.unique(pa.chunked_array(columns, pa.string()))})
-
-
-def _named_contacts(rows: pa.Table, order: Array) -> pa.Table:
-    """The contacts that interactions name, each with the account of its earliest event."""
-    columns = [name for name in ("contact_id", "related_contact_id") if name in rows.column_names]
-    index = pa.array(order)
-    account, at = rows["account_id"].take(index), rows["at"].take(index)
-    parts = [pa.table({"contact_id": rows[name].take(index), "account_id": account, "at": at}) for name in columns]
-    if not parts:
-        return _no_rows(CONTACTS)
-    pairs = pa.concat_tables(parts).group_by(["contact_id", "account_id"]).aggregate([("at", "min")])
-    pairs = pairs.filter(pc.is_valid(pairs["contact_id"]))
-    pairs = pairs.sort_by([(name, "ascending") for name in ("contact_id", "at_min", "account_id")])
-    first = np.append(True, pc.not_equal(pairs["contact_id"][1:], pairs["contact_id"][:-1]).to_numpy())
-    return pairs.select(["contact_id", "account_id"]).filter(pa.array(first[: len(pairs)]))
-
-
-def _span(table: Table, rows: pa.Table) -> list[int]:
-    """The first and the last moment that a table tells of, [] if none."""
-    if not len(rows):
-        return []
-    if table is INTERACTIONS:
-        times = event_times(rows)
-        return [int(times.min()), int(times.max())]
-    names = [name for name in ("opened_at", "closed_at") if name in rows.column_names]
-    bounds = [pc.min_max(rows[name].cast(pa.int64())) for name in names]
-    return [bound[end].as_py() for bound in bounds for end in ("min", "max") if bound[end].is_valid]
-
-
-def _notes(table: Table, settled: Settled, counts: TableCounts, dataset: Dataset) -> list[str]:
-    """What a user should know of a table."""
-    rows, notes = settled.rows, []
-    own = sorted(name for name in rows.column_names if name.startswith(OWN_PREFIX))
-    if counts.created:
-        notes.append(f"{table.name}: created {counts.created:,} that rows name but no table holds")
-    if counts.conflicting:
-        notes.append(
-            f"{table.name}: dropped {counts.conflicting:,} rows that claim the same {table.key} and time as another "
-            "but say something else"
-        )
-    for name in own:
-        texts = pc.count_distinct(rows[name]).as_py() if pa.types.is_string(rows[name].type) else 0
-        if texts > _MANY_CATEGORIES:
-            notes.append(f"{table.name}: {name} holds {texts:,} texts, taken as categories; are they meant so?")
-    if "valid_from" in table.column:
-        notes += _undated(table, rows, own, dataset)
-    return notes
-
-
-def _undated(table: Table, rows: pa.Table, own: list[str], dataset: Dataset) -> list[str]:
-    dates = {"valid_from", "recorded_at", "updated_at", "created_at", "account_id", "contact_id"}
-    undated = rows.filter(rows["valid_from"].is_null()) if "valid_from" in rows.column_names else rows
-    filled = [name for name in rows.column_names if name not in dates and undated[name].null_count < len(undated)]
-    notes = []
-    if filled:
-        notes.append(f"{table.name}: values without valid_from are taken as always true ({', '.join(filled)})")
-    loose = [name for name in own if name in filled and name not in dataset.static]
-    if loose and table is ACCOUNTS:
-        notes.append(
-            f"accounts: {', '.join(loose)} left out of training, for what holds today tells of the future; "
-            "give valid_from, or declare them static"
-        )
-    return notes

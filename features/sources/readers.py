@@ -1,4 +1,4 @@
-"""Reading CSV, JSON Lines and Parquet files, gzipped or not, in chunks of columns.
+"""Reading CSV, JSON Lines and Parquet files, gzipped or not, and Excel workbooks, in chunks of columns.
 
 What is wrong with single rows is handed on as broken rows; what is wrong with a file as a whole raises ``SourceError``.
 """
@@ -12,6 +12,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -24,7 +25,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Select = Callable[[Iterable[str]], set[str]]
 """Given the names of columns that a file holds, those to read."""
 
-SUFFIXES = (".csv", ".jsonl", ".ndjson", ".json", ".parquet")
+SUFFIXES = (".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx")
 
 CHUNK_ROWS = 200_000
 JSON_ROWS = 25_000
@@ -33,6 +34,7 @@ BLOCK_BYTES = 16 << 20
 """Size of a block of CSV, and so the longest row that can be read; also the longest line of JSON Lines."""
 
 _BOM = b"\xef\xbb\xbf"
+_DELIMITERS = ",;\t|"
 _DAMAGED = (EOFError, OSError, zlib.error)
 
 
@@ -50,6 +52,13 @@ class Broken:
     allowed: str
 
 
+@dataclass(frozen=True)
+class CellError:
+    """What a cell of a workbook holds where its formula failed, such as ``#DIV/0!``."""
+
+    text: str
+
+
 @dataclass
 class Chunk:
     """Rows as columns of any Arrow type, with their data row numbers (from 1), and the rows that were broken.
@@ -63,10 +72,23 @@ class Chunk:
     broken: list[Broken] = field(default_factory=list)
 
 
-def read_chunks(path: Path, select: Select) -> Iterator[Chunk]:
-    """The rows of a file in order, with the selected columns only."""
+_Reader = Callable[[str, IO[bytes], Select, Callable[[], float]], Iterator[Chunk]]
+
+
+def read_chunks(path: Path, select: Select, sheet: str = "") -> Iterator[Chunk]:
+    """The rows of a file in order, with the selected columns only.
+
+    ``sheet`` names the sheet of a workbook; without it the first one is read.
+    """
     kind = Path(path.name.removesuffix(".gz")).suffix
-    read = {".csv": _read_csv, ".parquet": _read_parquet}.get(kind, _read_json_lines)
+    if sheet and kind != ".xlsx":
+        raise SourceError(f"{path.name}: has no sheets; sheet goes with files that end in .xlsx")
+    readers: dict[str, _Reader] = {
+        ".csv": _read_csv,
+        ".parquet": _read_parquet,
+        ".xlsx": partial(_read_workbook, sheet),
+    }
+    read = readers.get(kind, _read_json_lines)
     size = max(path.stat().st_size, 1)
     with path.open("rb") as raw:
         stream = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if path.name.endswith(".gz") else raw
@@ -94,18 +116,26 @@ class _CsvStream:
         self.stream = stream
         self.ahead = b""
         self.quotes = 0
+        self.delimiter = ","
 
     def header(self, file: str) -> list[str]:
-        """The names in the header, which may hold quoted line ends."""
+        """The names in the header, which may hold quoted line ends; finds the delimiter, the one that parts most."""
+        taken: list[str] = []
 
         def lines() -> Iterator[str]:
             while line := self.stream.readline(BLOCK_BYTES):
-                yield line.removeprefix(_BOM).decode()
+                taken.append(line.removeprefix(_BOM).decode())
+                yield taken[-1]
 
         try:
-            return next((row for row in csv.reader(lines()) if row), [])
+            names = next((row for row in csv.reader(lines()) if row), [])
+            for delimiter in _DELIMITERS:
+                parted = next((row for row in csv.reader(taken, delimiter=delimiter) if row), [])
+                if len(parted) > len(names):
+                    names, self.delimiter = parted, delimiter
         except csv.Error as error:
             raise SourceError(f"{file}: the header line cannot be read ({error})") from None
+        return names
 
     def has_rows(self) -> bool:
         """Whether anything but empty lines follows."""
@@ -146,7 +176,9 @@ def _read_csv(file: str, stream: IO[bytes], select: Select, share: Callable[[], 
         batches = pyarrow.csv.open_csv(
             pa.PythonFile(source, "r"),
             pyarrow.csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, column_names=list(places)),
-            pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=keep_broken),
+            pyarrow.csv.ParseOptions(
+                delimiter=source.delimiter, newlines_in_values=True, invalid_row_handler=keep_broken
+            ),
             pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(places, pa.string()), include_columns=kept, strings_can_be_null=False
             ),
@@ -295,3 +327,38 @@ def _read_parquet(file: str, stream: IO[bytes], select: Select, share: Callable[
             number = done + 1
     except pa.ArrowInvalid as error:
         raise SourceError(f"{file}: cannot be read as Parquet: {error}") from None
+
+
+def _read_workbook(
+    sheet: str, file: str, stream: IO[bytes], select: Select, share: Callable[[], float]
+) -> Iterator[Chunk]:
+    from features.sources.workbooks import sheet_rows
+
+    rows = sheet_rows(file, stream, sheet)
+    header = next((row for row in rows if row), [])
+    names = ["" if name is None else _header_name(file, name) for name in header]
+    if not any(names):
+        raise SourceError(f"{file}: the sheet is empty; a sheet begins with a row of column names")
+    wanted = select(_checked_names(file, [name for name in names if name]))
+    records: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    broken: list[Broken] = []
+    for number, row in enumerate(rows, start=1):
+        record = {name: value for name, value in zip(names, row, strict=False) if name}
+        failed = [(name, record[name].text) for name in wanted if isinstance(record.get(name), CellError)]
+        if failed:
+            broken.append(Broken(number, *failed[0], "a value (the cell holds an error of the spreadsheet)"))
+        elif row:
+            # Every row brings every column, so that one that is empty here and there is not taken for absent.
+            records.append(dict.fromkeys(filter(None, names)) | record)
+            numbers.append(number)
+        if len(records) == JSON_ROWS:
+            yield _json_chunk(records, numbers, broken, select, share())
+            records, numbers, broken = [], [], []
+    yield _json_chunk(records, numbers, broken, select, 1.0)
+
+
+def _header_name(file: str, name: Any) -> str:
+    if isinstance(name, CellError):
+        raise SourceError(f"{file}: a column name is the spreadsheet error {name.text}")
+    return str(name).strip()

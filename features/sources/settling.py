@@ -5,7 +5,8 @@ The whole-column counterpart of ``checks.settle_records``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,8 @@ from features.sources.readers import Array
 LARGEST_STRINGS = 1 << 30
 """Bytes of a free text column from which on 32-bit offsets may not do."""
 
-_BEFORE_ALL_TIMES = -(1 << 62)
+BEFORE_ALL_TIMES = -(1 << 62)
+"""The known moment of rows that say none."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Settled:
     conflicting: int
     versions: int
 
+    def kept(self, names: Container[str]) -> pa.Table:
+        """The rows that stay, in canonical order, with those of these columns that there are."""
+        present = [name for name in self.rows.column_names if name in names]
+        return self.rows.select(present).take(pa.array(self.order))
+
 
 def settle(table: Table, rows: pa.Table) -> Settled:
     """Drop repetitions, decide between conflicting rows and put the rest in canonical order.
@@ -42,10 +49,16 @@ def settle(table: Table, rows: pa.Table) -> Settled:
     The result depends on the set of rows only, not on their order. Of conflicting rows the first in the order of
     contents stays (column by column, known values before unknown ones).
     """
+    settled = each_once(table, rows)
+    return replace(settled, order=_ordered(table, settled.rows, settled.order))
+
+
+def each_once(table: Table, rows: pa.Table) -> Settled:
+    """As ``settle``, but with the rows that stay in the order in which they came."""
     rows = _in_one_piece(table, rows)
     if table.key is None:
         kept, _ = distinct(rows)
-        return Settled(rows, _ordered(table, rows, np.sort(kept)), len(rows) - len(kept), 0, 0)
+        return Settled(rows, np.sort(kept), len(rows) - len(kept), 0, 0)
     keys = indices(encoded(rows[table.key]))
     shared = np.flatnonzero(np.bincount(keys)[keys] > 1) if len(keys) else keys
     dropped, repeated = _dropped(table, rows, shared)
@@ -53,23 +66,23 @@ def settle(table: Table, rows: pa.Table) -> Settled:
     keep[dropped] = False
     kept = np.flatnonzero(keep)
     versions = len(kept) - len(np.unique(keys[kept])) if len(shared) else 0
-    return Settled(rows, _ordered(table, rows, kept), repeated, len(dropped) - repeated, versions)
+    return Settled(rows, kept, repeated, len(dropped) - repeated, versions)
 
 
 def _dropped(table: Table, rows: pa.Table, shared: Array) -> tuple[Array, int]:
     """Of rows that share their id with another, the indices of those to drop, and how many of them are repetitions."""
     identity = [name for name in (table.key, *table.identity) if name in rows.column_names]
-    versions = rows.select(identity).append_column(" known", pa.array(_known(table, rows)))
+    versions = rows.select(identity).append_column(" known", pa.array(known_moments(table, rows)))
     first, version = distinct(versions.take(pa.array(shared)))
     model = shared[first][version]
-    repeats = _same_contents(rows, shared, model) & (shared != model)
+    repeats = same_contents(rows, shared, model) & (shared != model)
     others = np.flatnonzero((shared != model) & ~repeats)
     disputed = np.flatnonzero(np.isin(version, version[others]) & ~repeats)
     lost, more_repeats = _lost(table, rows.take(pa.array(shared[disputed])), version[disputed])
     return np.concatenate((shared[repeats], shared[disputed][lost])), int(repeats.sum()) + more_repeats
 
 
-def _same_contents(rows: pa.Table, one: Array, other: Array) -> Array:
+def same_contents(rows: pa.Table, one: Array, other: Array) -> Array:
     """bool (n,): whether the rows at two lists of indices hold the same in every column."""
     same = pa.repeat(pa.scalar(True), len(one))
     for column in rows.columns:
@@ -115,7 +128,7 @@ def _ordered(table: Table, rows: pa.Table, kept: Array) -> Array:
         ties = _decoded(rows.take(index))
         sort_keys = [(name, "ascending", "at_end") for name in _content_columns(table, rows)]
     else:
-        known = pa.array(_known(table, rows)[kept[tied]])
+        known = pa.array(known_moments(table, rows)[kept[tied]])
         ties = pa.table({"key": rows[table.key].take(index), "known": known})
         sort_keys = [("key", "ascending", "at_end"), ("known", "ascending", "at_end")]
     ties = ties.append_column(" group", pa.array(group[tied]))
@@ -141,22 +154,22 @@ def _decoded(rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _known(table: Table, rows: pa.Table) -> Array:
+def known_moments(table: Table, rows: pa.Table) -> Array:
     """int64 (rows,): the moment each row became known."""
-    known = np.full(len(rows), _BEFORE_ALL_TIMES)
+    known = np.full(len(rows), BEFORE_ALL_TIMES)
     for name in reversed(table.known):
         if name in rows.column_names:
             given = _rank(rows[name])
-            known = np.where(given == _BEFORE_ALL_TIMES, known, given)
+            known = np.where(given == BEFORE_ALL_TIMES, known, given)
     return known
 
 
 def _rank(column: pa.ChunkedArray) -> Array:
     """int64 (rows,) numbers in the order of the column's values; unknown ones first."""
     if pa.types.is_timestamp(column.type):
-        return np.asarray(pc.fill_null(column.cast(pa.int64()), _BEFORE_ALL_TIMES).to_numpy())
+        return np.asarray(pc.fill_null(column.cast(pa.int64()), BEFORE_ALL_TIMES).to_numpy())
     values = encoded(column)
     rank = np.empty(len(values.dictionary) + 1, dtype=np.int64)
     rank[pc.sort_indices(values.dictionary).to_numpy()] = np.arange(len(values.dictionary))
-    rank[-1] = _BEFORE_ALL_TIMES
+    rank[-1] = BEFORE_ALL_TIMES
     return rank[indices(values)]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -57,8 +58,8 @@ def _swap(staging: Path, out: Path, former: Path) -> None:
         raise
 
 
-def write_table(folder: Path, table: Table, settled: Settled, progress: Callable[[float], None]) -> str:
-    """Write the canonical rows of a table and return the sha256 of their contents, which no file format enters into."""
+def write_table(where: Path | IO[bytes], table: Table, settled: Settled, progress: Callable[[float], None]) -> str:
+    """Write a table's canonical rows as Parquet; the sha256 of their contents, which no file format enters into."""
     order = settled.order
     rows = _with_vocabularies(settled.rows, order)
     own = sorted(name for name in rows.column_names if name.startswith(OWN_PREFIX))
@@ -66,7 +67,7 @@ def write_table(folder: Path, table: Table, settled: Settled, progress: Callable
     for name in own:
         schema = schema.append(pa.field(name, rows[name].type))
     digest = hashlib.sha256(table.name.encode())
-    with pq.ParquetWriter(folder / f"{table.name}.parquet", schema, compression="zstd", compression_level=1) as writer:
+    with pq.ParquetWriter(where, schema, compression="zstd", compression_level=1) as writer:
         bounds = _group_bounds(rows["account_id"].take(pa.array(order)))
         for first, last in pairwise(bounds):
             group = rows.take(pa.array(order[first:last])).combine_chunks()
@@ -75,7 +76,7 @@ def write_table(folder: Path, table: Table, settled: Settled, progress: Callable
                     group = group.append_column(column.name, _unknown(column, len(group)))
             whole = group.select(schema.names).cast(schema)
             writer.write_table(whole, row_group_size=len(whole))
-            _add_contents(digest, whole)
+            add_contents(digest, whole)
             progress(last / len(order))
     return digest.hexdigest()
 
@@ -109,7 +110,7 @@ def _group_bounds(accounts: pa.ChunkedArray) -> Array:
     return np.unique(np.concatenate(([0], starts[np.searchsorted(starts, targets)], [rows])))
 
 
-def _add_contents(digest: hashlib._Hash, rows: pa.Table) -> None:
+def add_contents(digest: hashlib._Hash, rows: pa.Table) -> None:
     """Feed the columns of a row group to a hash: names and values, empty columns left out."""
     for name in rows.column_names:
         column = rows[name].combine_chunks()

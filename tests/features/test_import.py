@@ -519,7 +519,7 @@ def test_folders_of_others_are_not_replaced(tmp_path: Path) -> None:
     assert read_tables(other).interactions.num_rows == 7
 
 
-@pytest.mark.parametrize("files", [{}, {"readme.txt": "x"}, {"interactions.xlsx": "x"}])
+@pytest.mark.parametrize("files", [{}, {"readme.txt": "x"}, {"interactions.ods": "x"}])
 def test_a_source_without_tables_is_told(tmp_path: Path, files: dict[str, str]) -> None:
     with pytest.raises(SourceError, match=r"holds no table, such as interactions\.csv"):
         import_folder(put(tmp_path / "in", files), tmp_path / "out")
@@ -528,8 +528,8 @@ def test_a_source_without_tables_is_told(tmp_path: Path, files: dict[str, str]) 
 
 
 def test_a_file_without_a_required_column_is_an_error(tmp_path: Path) -> None:
-    source = put(tmp_path / "in", {"interactions.csv": "interaction_id;account_id;at\n1;a;2024-05-01\n"})
-    with pytest.raises(SourceError, match=r"interactions.csv: has no column interaction_id.*found: interaction_id;acc"):
+    source = put(tmp_path / "in", {"interactions.csv": "interaction_id#account_id#at\n1#a#2024-05-01\n"})
+    with pytest.raises(SourceError, match=r"interactions.csv: has no column interaction_id.*found: interaction_id#acc"):
         import_folder(source, tmp_path / "out")
 
 

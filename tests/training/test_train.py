@@ -15,9 +15,12 @@ from typing import Any
 
 import mlflow
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 from mlflow.entities import Run
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from scipy.special import logit
 
 from features.frame import first_event
@@ -219,9 +222,14 @@ def test_the_run_tells_what_was_asked_and_what_was_chosen(report: TrainReport, r
 
 
 def test_the_settings_tried_are_kept_beside_the_store(report: TrainReport, store: Path) -> None:
-    journal = (store / "tuning.journal").read_text(encoding="utf-8")
-    assert journal.count('"study_name"') >= 1
-    assert "RiskSettings" not in journal
+    storage = JournalStorage(JournalFileBackend(str(store / "tuning.journal")))
+    kept = [
+        [trial.value or 0.0 for trial in study.trials]
+        for study in (
+            optuna.load_study(study_name=one.study_name, storage=storage) for one in storage.get_all_studies()
+        )
+    ]
+    assert sorted(one.log_loss for one in report.trials) in [sorted(values) for values in kept]
 
 
 def test_the_run_tells_its_data_and_that_the_audit_passed(world: World, report: TrainReport, run: Run) -> None:

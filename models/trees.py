@@ -150,7 +150,8 @@ def train_watched(
     later_values, later_days_to_end, later_labels = later
     known = later_labels >= 0
     rows = StackedRows(later_values, later_days_to_end, horizons, known)
-    watched = lgb.Dataset(rows, later_labels[known].astype(np.float64), reference=train)
+    # As one array: to a sequence that refers to weighted rows LightGBM (4.7) gives weights of 0, and no loss is a number.
+    watched = lgb.Dataset(rows[:], later_labels[known].astype(np.float64), reference=train)
     told: dict[str, Any] = {}
     callbacks: list[Callable[..., Any]] = [
         lgb.record_evaluation(told),

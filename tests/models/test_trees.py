@@ -14,6 +14,7 @@ from tests.models.portfolio import COLUMNS, INDICATORS, PLACE, QUICK, outcomes, 
 
 DEEP = replace(QUICK, depth=4, rounds=80, lambda_l2=0.0, learning_rate=0.2)
 HASTY = replace(QUICK, learning_rate=0.5, early_stopping=5)
+WEIGHT = np.random.default_rng(10).uniform(0.1, 1.0, 400)
 
 
 def fit(settings: RiskSettings, indicators: tuple = INDICATORS, seed: int = 1) -> lgb.Booster:  # type: ignore[type-arg]
@@ -38,7 +39,7 @@ def watched(settings: RiskSettings) -> tuple[lgb.Booster, np.ndarray]:
         INDICATORS,
         outcomes(rows, 8),
         HORIZONS,
-        None,
+        WEIGHT,
         settings,
         (later.values, later.standing.days_to_end, shuffled),
     )
@@ -168,7 +169,7 @@ def test_the_losses_told_are_those_of_the_later_rows_after_each_tree() -> None:
 def test_watching_changes_no_tree() -> None:
     rows = portfolio(400, 8)
     labels, end = outcomes(rows, 8), rows.standing.days_to_end
-    trained = train_booster(rows.values, end, INDICATORS, labels, HORIZONS, None, HASTY)
+    trained = train_booster(rows.values, end, INDICATORS, labels, HORIZONS, WEIGHT, HASTY)
     booster, losses = watched(HASTY)
     assert trained.num_trees() == HASTY.rounds
     np.testing.assert_array_equal(

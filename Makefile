@@ -33,7 +33,7 @@ setup: .venv/installed
 	    echo "Install it (Debian: python3.11 and python3.11-venv) or name one: make setup PYTHON=/path/to/python3.11" >&2; \
 	    exit 1; \
 	fi; \
-	echo "Installing the locked packages into .venv with $$($$python --version), about a minute"; \
+	echo "Installing the locked packages into .venv with $$($$python --version), about two minutes"; \
 	$$python -m venv --clear .venv
 	@awk '/^[^ #]/ { wanted = /^pip==/ } wanted' requirements.lock > .venv/pip.lock
 	@$(BIN)/python -m pip install -qq --require-hashes --no-deps --requirement .venv/pip.lock
@@ -47,10 +47,10 @@ setup: .venv/installed
 demo: setup
 	@rm -rf demo
 	$(BIN)/rapport simulate demo/raw --accounts 300 --years 4 --seed 7
-	$(BIN)/rapport import demo/raw --out demo/tables
-	$(BIN)/rapport train demo/tables
-	$(BIN)/rapport score demo/tables --as-of $(DEMO_AS_OF)
-	$(BIN)/rapport report demo/tables --as-of $(DEMO_AS_OF) --out demo/report.html
+	$(BIN)/rapport import demo/raw --store demo/rapport.db
+	$(BIN)/rapport train demo/rapport.db
+	$(BIN)/rapport score demo/rapport.db --as-of $(DEMO_AS_OF)
+	$(BIN)/rapport report demo/rapport.db --as-of $(DEMO_AS_OF) --out demo/report.html
 	@if [ "$${RAPPORT_DEMO_SERVE:-1}" != 0 ]; then $(BIN)/rapport serve; fi
 
 lint: setup
@@ -65,6 +65,7 @@ test: lint
 
 bench: setup
 	$(BIN)/python docs/benchmarks/bench.py
+	$(BIN)/python docs/benchmarks/store.py
 
 # uv reads its own variables (UV_DEFAULT_INDEX and the like), not pip's. One lock for all platforms; no address in it.
 lock:

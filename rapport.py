@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -18,33 +17,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from features.catalogue import FoldedEntry
-    from models.prediction import Prediction
     from serving.closer import Wishes
-    from serving.judged import JudgedPortfolio
     from serving.portfolio import Portfolio
-    from training.judging import Judged
-    from training.monitoring import Monitoring
     from training.retraining import Proposal
     from training.train import TrainReport
 
 DONE_WITH_REJECTS = 3
 ALARM = 4
 RUNS_ALREADY = 5
-
-REASONS_IN_TABLE = 3
-"""Reasons that the table of ``score`` tells of each account."""
-
-SIGNS = {"pass": "✓", "fail": "✗", "strong": "✓", "weak": "✗", "unknown": "?"}
-"""Verdicts of the scorecards in the table of ``scorecards``."""
-
-DRIFTED_IN_TABLE = 10
-"""Indicators that the table of ``monitor`` names."""
-
-WIDE = 160
-"""Columns of a table that goes to a file or a pipe."""
 
 DEFAULT_STORE = "sqlite:///mlruns/mlflow.db"
 
@@ -57,6 +37,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+accounts_app = typer.Typer(no_args_is_help=True, help="Accounts that are one: merge them, split them, list what holds.")
+app.add_typer(accounts_app, name="accounts")
+
 
 class Form(StrEnum):
     """How the catalogue is written."""
@@ -64,6 +47,13 @@ class Form(StrEnum):
     TABLE = "table"
     JSON = "json"
     MARKDOWN = "markdown"
+
+
+class LiveCrm(StrEnum):
+    """The CRMs that can be asked over their API."""
+
+    HUBSPOT = "hubspot"
+    SALESFORCE = "salesforce"
 
 
 class Definition(StrEnum):
@@ -127,8 +117,50 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(part.strip() for part in text.split(",") if part.strip())
 
 
-Folder = Annotated[
-    Path, typer.Argument(help="Folder of canonical tables, as `import` writes them.", exists=True, file_okay=False)
+STORE, REJECTS = "rapport.db", Path("rejects.csv")
+
+Histories = Annotated[
+    str,
+    typer.Argument(
+        envvar="RAPPORT_STORE",
+        metavar="[HISTORIES]",
+        help="The store, a file or postgresql://…, or a folder of canonical tables, as `import` writes them.",
+    ),
+]
+Sources = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="SOURCE…",
+        help="Files and folders: tables (CSV, JSON Lines, Parquet, XLSX), CRM exports, mailboxes, calendars.",
+        exists=True,
+    ),
+]
+Store = Annotated[
+    str, typer.Option("--store", envvar="RAPPORT_STORE", help="The store: a file, or postgresql://USER@HOST/DATABASE.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Write a folder of canonical tables instead, from these sources alone.", file_okay=False),
+]
+MappingFile = Annotated[
+    Path | None,
+    typer.Option("--map", help="TOML file that names columns and whose domains are ours.", exists=True, dir_okay=False),
+]
+Rejects = Annotated[
+    Path,
+    typer.Option(help="File for what was turned away, with the reasons; that of a folder lies in it.", dir_okay=False),
+]
+OurDomains = Annotated[
+    list[str] | None,
+    typer.Option("--our-domain", metavar="DOMAIN", help="A domain or address of ours; may stand there several times."),
+]
+Contacts = Annotated[
+    Path | None,
+    typer.Option(
+        help="Table that says whose an address or domain is: email, account_id, contact_id.",
+        exists=True,
+        dir_okay=False,
+    ),
 ]
 AsOf = Annotated[
     int,
@@ -218,42 +250,185 @@ def simulate(
     )
 
 
-@app.command("import", epilog="Example: rapport import export/ --map mapping.toml --out tables/")
-def import_tables(
-    folder: Annotated[
-        Path, typer.Argument(help="Folder of CSV, JSON Lines or Parquet files.", exists=True, file_okay=False)
-    ],
-    mapping: Annotated[
-        Path | None, typer.Option("--map", help="TOML file that names the columns.", exists=True, dir_okay=False)
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder to write the canonical tables to.", file_okay=False)] = Path(
-        "tables"
-    ),
+@app.command("import", epilog="Example: rapport import export/ mails.mbox --our-domain ours.example --map mapping.toml")
+def import_sources(
+    sources: Sources,
+    mapping: MappingFile = None,
+    store: Store = STORE,
+    out: Out = None,
+    our_domains: OurDomains = None,
+    contacts: Contacts = None,
+    keep_text: Annotated[
+        bool, typer.Option("--keep-text", help="Keep what was written in mails; it is dropped otherwise.")
+    ] = False,
+    rejects: Rejects = REJECTS,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come in, and write nothing.")] = False,
+    propose: Annotated[
+        bool, typer.Option("--suggest", help="Propose a mapping for a table of your own, as TOML, and import nothing.")
+    ] = False,
 ) -> None:
-    """Check the tables of a source and write them as canonical Parquet."""
-    from features.sources.importing import import_folder
+    """Check what sources hold and add what is new to the store. To import the same again adds nothing."""
+    if propose:
+        _suggest(sources)
+        return
+    from features.sources.gathering import ImportOptions
+    from features.sources.importing import import_to_folder, import_to_store, try_import
+    from features.sources.telling import told
 
+    now = _now()
+    options = ImportOptions(mapping, frozenset(our_domains or ()), contacts, now, keep_text)
     with _progress() as show:
-        summary = import_folder(folder, out, mapping, progress=show)
-    for name, counts in summary.counts.items():
-        extras = {"rejected": counts.rejected, "repeated": counts.repeated, "created": counts.created}
-        told = "".join(f", {number:,} {word}" for word, number in extras.items() if number)
-        _say(f"{name}: {counts.kept:,} rows{told}")
-    for file, columns in summary.ignored.items():
-        _say(f"{file}: ignored unknown columns {', '.join(columns)}")
-    for note in summary.notes:
-        _say(note)
-    _say(f"Written to {out}. Next: rapport train {out}")
+        if dry_run:
+            summary = try_import(sources, now, options, show, "" if out else store)
+        elif out:
+            summary = import_to_folder(sources, out, options, show)
+        else:
+            summary = import_to_store(sources, store, now, options, show, rejects)
+    for line in told(summary):
+        _say(line)
+    if not dry_run:
+        _say(f"Next: rapport train{_named(out or store)}")
     if summary.rejected:
-        for one in summary.rejects[:5]:
-            _say(f"rejected: {one.file} row {one.row}, {one.column}: {one.value!r} is not {one.allowed}")
-        _say(f"{summary.rejected:,} rows were rejected; all of them, with the reasons: {out / 'rejects.csv'}")
         raise typer.Exit(DONE_WITH_REJECTS)
 
 
-@app.command(epilog="Example: rapport train tables/ --test-from 2025-01-01")
+@app.command(epilog="Example: rapport pull hubspot --into hubspot/  (then: rapport import hubspot/)")
+def pull(
+    crm: Annotated[LiveCrm, typer.Argument(help="Whom to ask; the token stands in RAPPORT_HUBSPOT_TOKEN or the like.")],
+    into: Annotated[
+        Path, typer.Option("--into", help="Folder that holds what was pulled, and how far.", file_okay=False)
+    ],
+) -> None:
+    """Bring the files of a folder up to date with a CRM, for `import` to read. Only what is newer is asked for."""
+    from features.sources.live import pull as pull_from
+
+    with _progress() as show:
+        pulled = pull_from(crm.value, into, progress=show)
+    for kind, records in pulled.counts.items():
+        _say(f"{kind}: {records:,} new or changed")
+    for note in pulled.notes:
+        _say(note)
+    _say(f"{into} is up to date. Next: rapport import {into}")
+
+
+def _named(histories: str | Path) -> str:
+    """The argument that names histories, "" where it is not needed; without a password."""
+    from features.sources.store_connection import shown
+
+    return "" if str(histories) == os.environ.get("RAPPORT_STORE", STORE) else f" {shown(histories)}"
+
+
+def _suggest(files: list[Path]) -> None:
+    from features.sources.suggesting import suggest
+
+    if len(files) != 1 or files[0].is_dir():
+        raise typer.BadParameter("proposes a mapping for one file at a time", param_hint="--suggest")
+    mapping = Path(f"{files[0].name.removesuffix('.gz').rpartition('.')[0]}.toml")
+    suggestion = suggest(files[0])
+    suggestion.write(mapping)
+    for question in suggestion.questions:
+        _say(f"To be decided by you: {question}")
+    _say(f"Proposed mapping written to {mapping}. Read it, then: rapport import {files[0]} --map {mapping}")
+
+
+@accounts_app.command("merge", epilog="Example: rapport accounts merge 0015 acme.example acme.de --by ann")
+def merge_accounts(
+    keep: Annotated[str, typer.Argument(metavar="KEEP", help="The account that stays.")],
+    others: Annotated[list[str], typer.Argument(metavar="OTHER…", help="Accounts that become part of it.")],
+    by: By = None,
+    store: Store = STORE,
+) -> None:
+    """Let several accounts be one from now on. Nothing is rewritten; a split undoes it."""
+    from features.sources.store import Store as Histories
+
+    decided = Histories(store).merge_accounts(keep, others, _now(), _user(by))
+    _say(f"{', '.join(decided.accounts)}: part of {decided.into} now. Undo: rapport accounts split {decided.merge_id}")
+
+
+@accounts_app.command("split", epilog="Example: rapport accounts split 3 --by ann")
+def split_accounts(
+    merge_id: Annotated[int, typer.Argument(metavar="MERGE_ID", help="The merge, as `accounts list` shows it.")],
+    by: By = None,
+    store: Store = STORE,
+) -> None:
+    """Undo a merge: all is as without it."""
+    from features.sources.store import Store as Histories
+
+    undone = Histories(store).split_accounts(merge_id, _now(), _user(by))
+    _say(f"{', '.join(undone.accounts)}: no longer part of {undone.into}.")
+
+
+@accounts_app.command("list", epilog="Example: rapport accounts list --store clients.db")
+def list_merges(store: Store = STORE) -> None:
+    """List the merges in force."""
+    from features.sources.files import iso
+    from features.sources.store import Store as Histories
+    from features.terminal import console, new_table
+
+    table = new_table("merge", "account", "holds too", "since", "by")
+    for one in Histories(store).merges():
+        table.add_row(str(one.merge_id), one.into, ", ".join(one.accounts), str(iso(one.decided_at)), one.decided_by)
+    console().print(table)
+
+
+@accounts_app.command("duplicates", epilog="Example: rapport accounts duplicates --store clients.db")
+def list_duplicates(store: Store = STORE) -> None:
+    """List mails and meetings that two systems tell of: which one counts, and why."""
+    from features.sources.store import Store as Histories
+    from features.terminal import console, new_table
+
+    table = new_table("left out", "of", "counts", "of", "because")
+    for row in Histories(store).duplicates().to_pylist():
+        table.add_row(*row.values())
+    console().print(table)
+
+
+@app.command(epilog="Example: rapport forget --contact ann@client.example --dry-run")
+def forget(
+    contact: Annotated[str, typer.Option(metavar="ID", help="A person, by id or mail address.")] = "",
+    account: Annotated[str, typer.Option(metavar="ID", help="An account and its people.")] = "",
+    older_than: Annotated[
+        int | None, typer.Option(parser=_moment, metavar="DATE", help="All interactions that happened before.")
+    ] = None,
+    pseudonymise: Annotated[
+        bool, typer.Option("--pseudonymise", help="Keep numbers, times and categories under a random id.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would go, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    receipt: Annotated[
+        Path | None, typer.Option(help="File for the receipt, which names nobody (JSON).", dir_okay=False)
+    ] = None,
+    by: By = None,
+    store: Store = STORE,
+) -> None:
+    """Erase a person, an account or what is old from the store for good, and name the models that learned from it."""
+    from features.sources.store_forgetting import Wish, outlook
+    from features.sources.store_forgetting import forget as erase
+    from features.sources.telling import foreseen, receipt_name, written
+    from training.learned_accounts import models_that_learned
+
+    wish = Wish(contact, account, older_than, pseudonymise)
+    who = _user(by)
+    ahead = outlook(store, wish)
+    with _store():
+        models = models_that_learned(store, ahead.accounts, older_than)
+    for line in foreseen(ahead, models):
+        _say(line)
+    if dry_run:
+        return
+    if not yes and typer.prompt("This cannot be undone. Type 'forget' to go on", err=True).strip() != "forget":
+        _say("Nothing was forgotten.")
+        raise typer.Exit(1)
+    done = erase(store, wish, _now(), who, models)
+    file = written(done, receipt or Path(receipt_name(done)))
+    for line in done["not reached"]:
+        _say(f"Not reached: {line}")
+    _say(f"Forgotten. Receipt: {file}")
+
+
+@app.command(epilog="Example: rapport train --test-from 2025-01-01")
 def train(
-    folder: Folder,
+    histories: Histories = STORE,
     definition: Lost = None,
     horizons: Horizons = "30,90,180,365",
     silence_days: SilenceDays = 180,
@@ -294,9 +469,9 @@ def train(
     ] = None,
 ) -> None:
     """Train on the outcomes known so far, judge beside plain baselines, and register the model."""
-    from features.sources.files import read_dataset
+    from features.sources.opening import open_dataset
 
-    read_dataset(folder)  # complains at once, where importing what trains takes a while
+    open_dataset(histories)  # complains at once, where importing what trains takes a while
     from training.preparing import TrainOptions
     from training.train import train as train_models
 
@@ -318,42 +493,43 @@ def train(
         until=until,
     )
     with _progress() as show, _store():
-        done = train_models(folder, options, progress=lambda step, part, whole: show(step, part / whole))
+        done = train_models(histories, options, progress=lambda step, part, whole: show(step, part / whole))
     for message in done.messages:
         _say(message)
-    _print_trained(done)
+    _tell_trained(done)
     registered = done.registered
     champion = "the champion" if registered.is_champion else "not the champion, which stays until another is promoted"
-    _say(f"Registered as version {registered.version}: {champion}. Next: rapport score {folder} --as-of DATE")
+    _say(f"Registered as version {registered.version}: {champion}. Next: rapport score{_named(histories)} --as-of DATE")
 
 
-@app.command(epilog="Example: rapport monitor tables/ --as-of 2026-06-30 --out watching.json")
+@app.command(epilog="Example: rapport monitor --as-of 2026-06-30 --out watching.json")
 def monitor(
-    folder: Folder,
     as_of: AsOf,
+    histories: Histories = STORE,
     months: Annotated[int, typer.Option(min=1, help="Latest month starts to watch; the last one raises alarms.")] = 12,
     out: Annotated[Path | None, typer.Option(help="File to write everything found to: .json.", dir_okay=False)] = None,
 ) -> None:
     """Watch the champion: drift, calibration, volume and freshness, month by month. An alarm is exit code 4."""
     import json
 
-    from features.sources.files import read_dataset, read_tables
+    from features.sources.opening import open_dataset, open_tables
 
     if out is not None and out.suffix != ".json":
         raise typer.BadParameter(f"{out}: the name must end with .json", param_hint="--out")
-    read_dataset(folder)  # complains at once, where loading a model for nothing takes a while
+    open_dataset(histories)  # complains at once, where loading a model for nothing takes a while
     from features.histories.history import History
     from serving.champion import load_champion
     from serving.writing import replacing
     from training.monitoring import NothingToWatch
     from training.monitoring import monitor as watch
     from training.monitoring_record import document, record
+    from training.terminal import show_watched
 
     with _progress() as show, _store():
         show("loading the champion", 0.0)
         champion = load_champion(os.environ["MLFLOW_TRACKING_URI"])
         show("loading the champion", 1.0)
-        history = History.from_tables(read_tables(folder))
+        history = History.from_tables(open_tables(histories))
         try:
             found = watch(history, champion.models, as_of, months, lambda step, done, all_: show(step, done / all_))
         except NothingToWatch as nothing:
@@ -363,7 +539,7 @@ def monitor(
     if out is not None:
         with replacing(out) as staged:
             staged.write_text(json.dumps(document(found, champion.location.version), indent=1), encoding="utf-8")
-    _print_watched(found, champion.location.version)
+    show_watched(found, champion.location.version)
     _say(f"Kept in MLflow as run {run}" + (f" and in {out}" if out else ""))
     for alarm in found.alarms:
         _say(f"Alarm ({alarm.sort}): {alarm.told}")
@@ -371,15 +547,15 @@ def monitor(
         raise typer.Exit(ALARM)
 
 
-@app.command(epilog="Example: rapport retrain export/ --map mapping.toml --tables tables/")
+@app.command(epilog="Example: rapport retrain export/ --map mapping.toml")
 def retrain(
-    source: Annotated[
-        Path, typer.Argument(help="Folder of CSV, JSON Lines or Parquet files.", exists=True, file_okay=False)
-    ],
-    tables: Annotated[Path, typer.Option(help="Folder of canonical tables that retraining alone writes.")],
-    mapping: Annotated[
-        Path | None, typer.Option("--map", help="TOML file that names the columns.", exists=True, dir_okay=False)
-    ] = None,
+    sources: Sources,
+    mapping: MappingFile = None,
+    store: Store = STORE,
+    out: Out = None,
+    our_domains: OurDomains = None,
+    contacts: Contacts = None,
+    rejects: Rejects = REJECTS,
     by_rule: Annotated[
         bool, typer.Option("--promote", help="Make the challenger the champion where it meets the rule.")
     ] = False,
@@ -392,10 +568,12 @@ def retrain(
     count_as_lost: CountAsLost = "",
 ) -> None:
     """Import, train, judge and propose a challenger, for a scheduler: one at a time, and only if something is new."""
+    from features.sources.gathering import ImportOptions
     from training.one_at_a_time import AlreadyRunning, only_one
     from training.preparing import TrainOptions
     from training.retraining import lock_file
     from training.retraining import retrain as train_anew
+    from training.terminal import show_quality
 
     options = TrainOptions(
         definition=None if definition is None else definition.value,
@@ -405,46 +583,48 @@ def retrain(
         group=group,
         count_as_lost=count_as_lost,
     )
+    now, into = _now(), out or store
+    reading = ImportOptions(mapping, frozenset(our_domains or ()), contacts, now)
     try:
-        with _progress() as show, _store(), only_one(lock_file(os.environ["MLFLOW_TRACKING_URI"], tables)):
-            done = train_anew(source, tables, mapping, options, _now(), _user(by) if by_rule else None, show)
+        with _progress() as show, _store(), only_one(lock_file(os.environ["MLFLOW_TRACKING_URI"])):
+            done = train_anew(sources, into, reading, options, now, _user(by) if by_rule else None, show, rejects)
     except AlreadyRunning as error:
         _say(f"rapport: {error}")
         raise typer.Exit(RUNS_ALREADY) from None
     rejected = done.imported.rejected
     if rejected:
-        _say(f"{rejected:,} rows were rejected; all of them, with the reasons: {tables / 'rejects.csv'}")
+        _say(f"{rejected:,} records were rejected; all of them, with the reasons: {done.imported.reject_file}")
     if done.trained is None:
         _say(f"Nothing is new: version {done.unchanged} has learned from these very data. Nothing was trained.")
     else:
         for message in done.trained.messages:
             _say(message)
-        _print_trained(done.trained)
+        _tell_trained(done.trained)
         registered = done.trained.registered
         _say(f"Registered as version {registered.version}" + (": the champion." if registered.is_champion else "."))
     for sentence in done.waiting:
         _say(sentence)
     if done.proposal is not None:
-        _print_quality(done.proposal.comparison.judged, "on rows later than both trainings")
+        show_quality(done.proposal.comparison.judged, "on rows later than both trainings")
         for sentence in done.proposal.because:
             _say(sentence)
-        _say(_proposed(done.proposal, tables))
+        _say(_proposed(done.proposal, into))
     if rejected:
         raise typer.Exit(DONE_WITH_REJECTS)
 
 
-def _proposed(proposal: Proposal, tables: Path) -> str:
+def _proposed(proposal: Proposal, into: str | Path) -> str:
     version, champion = proposal.version, proposal.champion
     if proposal.promoted:
         return f"Version {version} is the champion now, in place of version {champion}. {TAKEN_OVER}"
     if proposal.meets_the_rule:
-        return f"Proposed: version {version}. Next: rapport promote {tables} --version {version}"
+        return f"Proposed: version {version}. Next: rapport promote{_named(into)} --version {version}"
     return f"Version {version} is not proposed; version {champion} stays the champion."
 
 
-@app.command(epilog="Example: rapport promote tables/ --by ann")
+@app.command(epilog="Example: rapport promote --by ann")
 def promote(
-    folder: Folder,
+    histories: Histories = STORE,
     version: Annotated[
         int | None, typer.Option(min=1, help="The challenger. Default: the newest version, if newer than the champion.")
     ] = None,
@@ -457,18 +637,19 @@ def promote(
     ] = None,
 ) -> None:
     """Let a challenger take the champion's place, if it does better on what neither has learned from."""
-    from features.sources.files import read_dataset
+    from features.sources.opening import open_dataset
 
-    read_dataset(folder)  # complains at once
+    open_dataset(histories)  # complains at once
     from training.promotion import promote as decide
+    from training.terminal import show_quality
 
     chosen = None if version is None else str(version)
     with _progress() as show, _store():
         decision, comparison = decide(
-            folder, _user(by), _now(), chosen, despite, lambda step, part, whole: show(step, part / whole)
+            histories, _user(by), _now(), chosen, despite, lambda step, part, whole: show(step, part / whole)
         )
     if comparison is not None:
-        _print_quality(comparison.judged, "on rows later than both trainings")
+        show_quality(comparison.judged, "on rows later than both trainings")
     for sentence in decision.because:
         _say(sentence)
     if not decision.promoted:
@@ -496,6 +677,7 @@ def rollback(
 def models() -> None:
     """List the registered models: which is the champion, how good each is, and what was decided about it."""
     from features.sources.files import iso
+    from features.terminal import console, new_table
     from training.decisions import decisions_of
     from training.registry import quality, versions
 
@@ -503,7 +685,7 @@ def models() -> None:
         listed = versions()
         runs = {version.number: quality(version) for version in listed}
     horizons = sorted({horizon for auc, _ in runs.values() for horizon in auc})
-    table = _table("version", "registered", "champion", *(f"AUC {days} d" for days in horizons), "data", "decided")
+    table = new_table("version", "registered", "champion", *(f"AUC {days} d" for days in horizons), "data", "decided")
     for version in listed:
         auc, tags = runs[version.number]
         decided = decisions_of([version])
@@ -516,100 +698,103 @@ def models() -> None:
             + (" (simulated)" if tags.get("data.simulated") == "true" else ""),
             decided[-1].told() if decided else "",
         )
-    _console().print(table)
+    console().print(table)
 
 
-@app.command(epilog="Example: rapport score tables/ --as-of 2026-06-30 --out scores.csv")
+@app.command(epilog="Example: rapport score --as-of 2026-06-30 --out scores.csv")
 def score(
-    folder: Folder,
     as_of: AsOf,
+    histories: Histories = STORE,
     out: Annotated[Path | None, typer.Option(help="File to write: .csv, .parquet or .json.", dir_okay=False)] = None,
     horizon: Horizon = None,
     top: Annotated[int, typer.Option(min=0, help="Accounts to show in the table; files hold all.")] = 20,
 ) -> None:
     """Rank the accounts by revenue at risk, with the reasons."""
+    from serving.terminal import show_ranking
     from serving.writing import SUFFIXES, write_scores
 
     if out is not None and out.suffix not in SUFFIXES:
         raise typer.BadParameter(f"{out}: the name must end with one of {', '.join(SUFFIXES)}", param_hint="--out")
-    portfolio = _scored(folder, as_of, horizon)
+    portfolio = _scored(histories, as_of, horizon)
     if out is not None:
         write_scores(portfolio, out)
         _say(f"{len(portfolio.predictions):,} accounts written to {out}")
-    _print_ranking(portfolio, top)
+    show_ranking(portfolio, top)
 
 
-@app.command(epilog="Example: rapport report tables/ --as-of 2026-06-30 --out report.html")
+@app.command(epilog="Example: rapport report --as-of 2026-06-30 --out report.html")
 def report(
-    folder: Folder,
     as_of: AsOf,
     out: Annotated[Path, typer.Option(help="HTML file to write.", dir_okay=False)],
+    histories: Histories = STORE,
     horizon: Horizon = None,
     top: Annotated[int, typer.Option(min=1, help="Accounts to tell one by one; the others have a line each.")] = 30,
 ) -> None:
     """Write one self-contained page for an account director; without a model, of the scorecards alone."""
     from serving.champion import NoChampion
     from serving.closer import Wishes
-    from serving.judged import judge_folder
+    from serving.judged import judge_histories
     from serving.judged_report import TEMPLATE, judged_page
     from serving.reports import LOOK_BACK, page, render
     from serving.writing import replacing
 
     try:
         wishes = Wishes(help=True, scorecards=True, course=True, since=as_of - LOOK_BACK)
-        html = render(page(_scored(folder, as_of, horizon, wishes, top), top))
+        html = render(page(_scored(histories, as_of, horizon, wishes, top), top))
     except NoChampion as error:
         _say(f"{error}. The report tells the scorecards alone.")
-        html = render(judged_page(judge_folder(folder, as_of), top), TEMPLATE)
+        html = render(judged_page(judge_histories(histories, as_of), top), TEMPLATE)
     with replacing(out) as staged:
         staged.write_text(html, encoding="utf-8")
     _say(f"Report written to {out.resolve()}")
 
 
-@app.command(epilog="Example: rapport scorecards tables/ --as-of 2026-06-30 --out scorecards.csv")
+@app.command(epilog="Example: rapport scorecards --as-of 2026-06-30 --out scorecards.csv")
 def scorecards(
-    folder: Folder,
     as_of: AsOf,
+    histories: Histories = STORE,
     out: Annotated[Path | None, typer.Option(help="File to write: .csv or .json.", dir_okay=False)] = None,
     top: Annotated[int, typer.Option(min=0, help="Accounts to show in the table; files hold all.")] = 20,
 ) -> None:
     """Hold every account against the marks of the documents; this needs no model."""
-    from features.sources.files import read_dataset
-    from serving.judged import judge_folder
+    from features.sources.opening import open_dataset
+    from serving.judged import judge_histories
+    from serving.terminal import show_scorecards
     from serving.writing import CARD_SUFFIXES, write_scorecards
 
     if out is not None and out.suffix not in CARD_SUFFIXES:
         raise typer.BadParameter(f"{out}: the name must end with one of {', '.join(CARD_SUFFIXES)}", param_hint="--out")
-    read_dataset(folder)  # complains at once
+    open_dataset(histories)  # complains at once
     with _progress() as show:
         show("computing indicators", 0.0)
-        judged = judge_folder(folder, as_of)
+        judged = judge_histories(histories, as_of)
         show("computing indicators", 1.0)
     if out is not None:
         write_scorecards(judged, out)
         _say(f"{len(judged.accounts):,} accounts written to {out}")
-    _print_scorecards(judged, top)
+    show_scorecards(judged, top)
 
 
-@app.command(epilog="Example: rapport changes tables/ --from 2026-03-31 --to 2026-06-30 --account A0077")
+@app.command(epilog="Example: rapport changes --from 2026-03-31 --to 2026-06-30 --account A0077")
 def changes(
-    folder: Folder,
     since: Annotated[int, typer.Option("--from", parser=_moment, metavar="DATE", help="The earlier moment.")],
     as_of: Annotated[int, typer.Option("--to", parser=_moment, metavar="DATE", help="The later moment.")],
+    histories: Histories = STORE,
     account: Annotated[str | None, typer.Option(metavar="ID", help="This account alone, with all that counts.")] = None,
     horizon: Horizon = None,
     top: Annotated[int, typer.Option(min=1, help="Accounts to show; of one account, its parts.")] = 10,
 ) -> None:
     """Tell how each account's risk changed between two dates, and what led from one to the other."""
     from serving.closer import Wishes
+    from serving.terminal import show_change, show_changes
 
     if since >= as_of:
         raise typer.BadParameter("must be before --to", param_hint="--from")
-    portfolio = _scored(folder, as_of, horizon, Wishes(since=since))
+    portfolio = _scored(histories, as_of, horizon, Wishes(since=since))
     if account is None:
-        _print_changes(portfolio, since, top)
+        show_changes(portfolio, since, top)
     else:
-        _print_change(portfolio, account, since, top)
+        show_change(portfolio, account, since, top)
 
 
 @app.command(epilog="Example: RAPPORT_API_KEYS=secret rapport serve --host 0.0.0.0 --port 3000")
@@ -666,6 +851,7 @@ def catalogue(
     from itertools import groupby
 
     from features.catalogue import as_documents, as_markdown, entries, folded
+    from features.terminal import show_family
 
     rows = entries()
     if form is Form.JSON:
@@ -674,42 +860,24 @@ def catalogue(
         print(as_markdown(rows), end="")
     else:
         for family, figures in groupby(folded(rows), key=lambda row: row.first.family):
-            _print_family(family, list(figures))
-
-
-def _print_family(family: str, figures: list[FoldedEntry]) -> None:
-    from rich.text import Text
-
-    table = _table("figure", "what it is", title=f"{family.capitalize()} (source {figures[0].first.source})")
-    signal = ""
-    for row in figures:
-        one = row.first
-        if one.id != signal:
-            signal = one.id
-            table.add_section()
-            table.add_row(Text(signal, "bold"), Text.assemble((one.signal_title, "bold"), f"\n{one.signal_meaning}\n"))
-        better = one.better if one.better in ("informative", "context") else f"better: {one.better}"
-        told = [one.unit, better, *([f"mark {row.mark}"] if row.mark else []), f"needs {one.minimum}"]
-        described = Text.assemble(one.meaning, (f"\n= {one.formula}\n{', '.join(told)}\n", "dim"))
-        table.add_row(f"{one.id}.{one.name}\n{' '.join(row.windows)}", described)
-    _console().print(table)
+            show_family(family, list(figures))
 
 
 def _scored(
-    folder: Path, as_of: int, horizon: int | None, wishes: Wishes | None = None, told: int | None = None
+    histories: str, as_of: int, horizon: int | None, wishes: Wishes | None = None, told: int | None = None
 ) -> Portfolio:
-    from features.sources.files import read_dataset
+    from features.sources.opening import open_dataset
     from serving.champion import load_champion
     from serving.closer import EXPLAINED
-    from serving.portfolio import score_folder
+    from serving.portfolio import score_histories
     from serving.reports import LEARNED_LATER
 
-    read_dataset(folder)  # complains at once, where loading a model for nothing takes a while
+    open_dataset(histories)  # complains at once, where loading a model for nothing takes a while
     with _progress() as show:
         show("loading the champion", 0.0)
         champion = load_champion(os.environ["MLFLOW_TRACKING_URI"])
         show("scoring", 0.5)
-        portfolio = score_folder(champion, folder, as_of, horizon, wishes or EXPLAINED, told)
+        portfolio = score_histories(champion, histories, as_of, horizon, wishes or EXPLAINED, told)
         show("scoring", 1.0)
     if portfolio.days_past_records:
         _say(
@@ -720,164 +888,15 @@ def _scored(
     return portfolio
 
 
-def _print_ranking(portfolio: Portfolio, top: int) -> None:
-    from serving.words import day, money
-
-    scored = [one for one in portfolio.predictions if one.risk]
-    title = f"Clients at risk as of {day(portfolio.as_of)}" + (" (simulated)" if portfolio.dataset.simulated else "")
-    horizons = [f"{days} d" for days in portfolio.horizons]
-    table = _table("#", "client", "stage", *horizons, "value", "at risk", "strongest reasons", title=title)
-    for rank, one in enumerate(scored[:top], start=1):
-        profile = portfolio.profiles.get(one.account_id)
-        table.add_row(
-            str(rank),
-            profile.name if profile else one.account_id,
-            one.stage.stage,
-            *(_risk_told(one, days) for days in portfolio.horizons),
-            "unknown" if one.value is None else money(one.value),
-            "unknown" if one.revenue_at_risk is None else money(one.revenue_at_risk),
-            "\n".join(
-                f"{'+' if reason.raises else '−'} {reason.sentence}" for reason in one.reasons[:REASONS_IN_TABLE]
-            ),
-        )
-    console = _console()
-    console.print(table)
-    if len(scored) > top:
-        console.print(f"{len(scored) - top:,} more accounts of lower rank")
-    groups: dict[str, int] = {}
-    for one in portfolio.predictions:
-        if one.not_at_risk:
-            groups[one.not_at_risk] = groups.get(one.not_at_risk, 0) + 1
-    if portfolio.nothing_known:
-        groups["nothing known by then"] = portfolio.nothing_known
-    if groups:
-        console.print("Not scored: " + "; ".join(f"{number:,} {why}" for why, number in sorted(groups.items())))
-
-
-def _risk_told(prediction: Prediction, days: int) -> str:
-    """A risk, at the explained horizon with its interval."""
-    from serving.words import between, percent
-
-    risk, ends = (prediction.risk or {})[days], (prediction.interval or {}).get(days)
-    told = percent(risk)
-    return f"{told}\n({between(*ends)})" if ends is not None and days == prediction.horizon else told
-
-
-def _print_changes(portfolio: Portfolio, since: int, top: int) -> None:
-    """The accounts whose risk changed most, with what led there."""
-    from serving.portfolio import profile_of
-    from serving.words import day, percent, points
-
-    told = {account: one.changes for account, one in portfolio.closer.items() if one.changes is not None}
-    both = {account: change for account, change in told.items() if change.points is not None}
-    title = f"Risk within {portfolio.horizon} days, {day(since)} to {day(portfolio.as_of)}"
-    table = _table("client", "id", "then", "now", "change", "what led there", title=title)
-    for account in sorted(both, key=lambda one: (-abs(both[one].points or 0.0), one))[:top]:
-        change = both[account]
-        parts = [part for part in (change.time, *change.told[:REASONS_IN_TABLE]) if part is not None]
-        table.add_row(
-            profile_of(portfolio.profiles, account).name,
-            account,
-            percent(change.risk_before or 0.0),
-            percent(change.risk or 0.0),
-            points(change.points or 0.0),
-            "\n".join(f"{points(part.points)}: {part.sentence}" for part in parts),
-        )
-    console = _console()
-    console.print(table)
-    if len(both) > top:
-        console.print(f"{len(both) - top:,} more accounts changed by less")
-    reasons = Counter(
-        f"without a risk on {day(since)} ({change.not_at_risk_before})"
-        if change.risk_before is None
-        else f"without a risk on {day(portfolio.as_of)}"
-        for change in told.values()
-        if change.points is None
-    )
-    if reasons:
-        console.print("Not compared: " + "; ".join(f"{number:,} {why}" for why, number in sorted(reasons.items())))
-
-
-def _print_change(portfolio: Portfolio, account: str, since: int, top: int) -> None:
-    """One account's change and its parts, which add up to it."""
-    from serving.portfolio import profile_of
-    from serving.words import day, percent, points
-
-    change = portfolio.closer[account].changes if account in portfolio.closer else None
-    if change is None:
-        raise ValueError(f"nothing is known of an account {account!r} by {day(portfolio.as_of)}")
-    name = profile_of(portfolio.profiles, account).name
-    if change.points is None or change.risk_before is None or change.risk is None:
-        then = change.not_at_risk_before or percent(change.risk_before or 0.0)
-        now = next(one.not_at_risk for one in portfolio.predictions if one.account_id == account)
-        print(f"{name}: {day(since)}: {then}; {day(portfolio.as_of)}: {now or percent(change.risk or 0.0)}")
-        return
-    title = (
-        f"{name}: risk within {portfolio.horizon} days {percent(change.risk_before)} on {day(since)}, "
-        f"{percent(change.risk)} on {day(portfolio.as_of)} ({points(change.points)})"
-    )
-    table = _table("change", "signal", "figures", title=title)
-    told = change.told[:top]
-    for part in (change.time, *told):
-        if part is not None:
-            table.add_row(points(part.points), part.name, part.sentence)
-    rest = [part.points for part in change.parts if part not in told]
-    table.add_row(points(sum(rest)), f"{len(rest)} other signals", "each too small to be told, or beyond --top")
-    _console().print(table)
-
-
-def _print_scorecards(judged: JudgedPortfolio, top: int) -> None:
-    from serving.portfolio import profile_of
-    from serving.words import day, money
-
-    title = f"Scorecards as of {day(judged.as_of)}" + (" (simulated)" if judged.dataset.simulated else "")
-    steps = [f"G{number}" for number in range(1, 8)]
-    pillars = [f"P{number}" for number in range(1, 5)]
-    table = _table("client", "stage", *steps, "depth", *pillars, "warmth", "value", title=title)
-    for one in judged.accounts[:top]:
-        cards = one.cards
-        table.add_row(
-            profile_of(judged.profiles, one.account_id).name,
-            one.stage.stage,
-            *(SIGNS[step.verdict] for step in cards.gauntlet),
-            cards.depth.verdict,
-            *(SIGNS[pillar.verdict] for pillar in cards.pillars),
-            "unknown" if cards.warmth.degrees is None else f"{cards.warmth.degrees:.0f}",
-            "unknown" if one.value is None else money(one.value),
-        )
-    console = _console()
-    console.print(table)
-    if judged.accounts:
-        cards = judged.accounts[0].cards
-        for letter, what, lines in (("G", "gauntlet", cards.gauntlet), ("P", "pillars", cards.pillars)):
-            console.print(f"{what}: " + ", ".join(f"{letter}{one.number} {one.name}" for one in lines))
-        console.print("✓ its mark is met, ✗ it is not, ? no evidence yet")
-    if len(judged.accounts) > top:
-        console.print(f"{len(judged.accounts) - top:,} more accounts of lower or unknown value")
-    if judged.nothing_known:
-        console.print(f"{judged.nothing_known:,} accounts of which nothing was known by then")
-
-
-def _print_trained(done: TrainReport) -> None:
+def _tell_trained(done: TrainReport) -> None:
     """How good the model is, and whether anything leaked."""
-    _print_quality(done.evaluation.judged, "in the test part" if done.test_from else "judged across accounts")
+    from training.terminal import show_quality
+
+    show_quality(done.evaluation.judged, "in the test part" if done.test_from else "judged across accounts")
     found = done.audit.failed
     _say(f"Leak audit: {len(done.audit.checks)} checks, nothing found." if not found else "Leak audit found:")
     for check in found:
         _say(f"{check.name}: {check.sentence}")
-
-
-def _print_quality(judged: Mapping[int, Judged], where: str) -> None:
-    """How well a model foretold some rows, beside the others."""
-    for horizon, one in judged.items():
-        names = list(next(iter(one.measured.values())))
-        title = f"Lost within {horizon} days: {one.lost_accounts:,} of {one.accounts:,} accounts {where}"
-        table = _table("scored by", *(name.replace("_", " ") for name in names), title=title)
-        for scorer, measured in one.measured.items():
-            told = {name: f"{measured[name].value:.3f}" for name in names}
-            told["auc"] += f" ({measured['auc'].low:.2f} to {measured['auc'].high:.2f})"
-            table.add_row(scorer.replace("_", " "), *told.values())
-        _console().print(table)
 
 
 def _now() -> int:
@@ -906,83 +925,6 @@ def _store() -> Iterator[None]:
         yield
     except MlflowException as error:
         raise OSError(f"{os.environ['MLFLOW_TRACKING_URI']}: {error.message}") from error
-
-
-def _print_watched(found: Monitoring, version: str) -> None:
-    """The months that were watched, what drifted in the last one, and how the risks fared."""
-    from serving.words import day, percent
-
-    horizon = found.usual_horizon
-    title = f"Version {version} watched as of {day(found.as_of)}" + (" (simulated)" if found.simulated else "")
-    columns = ("month", "scored", "drifted", "scores moved", "records an account", "without any", "recorded late")
-    table = _table(*columns, f"foreseen losses {horizon} d", f"foreseen AUC {horizon} d", "alarms", title=title)
-    for month in found.months:
-        volume, foreseen = month.volumes[0] if month.volumes else None, month.foreseen[horizon]
-        table.add_row(
-            day(month.start),
-            f"{month.accounts:,}",
-            f"{len(month.drifted)} of {month.compared}" if month.compared else "unknown",
-            "unknown" if month.score is None else _figure(month.score.distance),
-            "unknown" if volume is None else f"{_figure(volume.now)} (usually {_figure(volume.usual)})",
-            _figure(month.without_records, percent),
-            _figure(month.late, percent),
-            _figure(foreseen.losses),
-            _figure(foreseen.auc),
-            ", ".join(alarm.sort for alarm in month.alarms),
-        )
-    console = _console()
-    console.print(table)
-    last = found.months[-1]
-    if last.drifted:
-        drifted = _table("drifted most", "known then", "now", "median then", "now", "distance", title=day(last.start))
-        for one in last.drifted[:DRIFTED_IN_TABLE]:
-            shares = percent(one.known_then), percent(one.known_now)
-            middles = (_figure(one.middle_then), _figure(one.middle_now), _figure(one.distance))
-            drifted.add_row(one.column, *shares, *middles)
-        console.print(drifted)
-    realised = _table("within", "months", "rows", "expected lost", "lost", "accounts", "lost / expected", "AUC")
-    for fate in found.realised:
-        realised.add_row(
-            f"{fate.horizon} d",
-            f"{day(fate.first)} to {day(fate.last)}",
-            f"{fate.rows:,}",
-            _figure(fate.expected),
-            f"{fate.observed:,}",
-            f"{fate.lost_accounts:,}",
-            _interval(fate.ratio),
-            _interval(fate.auc),
-        )
-    if found.realised:
-        console.print(realised)
-    else:
-        console.print("No outcome is known yet of what was scored since the champion learned.")
-    console.print("What is foreseen assumes that the risks are calibrated. Months are recomputed from what was known.")
-
-
-def _figure(value: float, told: Callable[[float], str] = "{:.3g}".format) -> str:
-    return "unknown" if value != value else told(value)
-
-
-def _interval(estimate: Any) -> str:
-    return "too few" if estimate is None else f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, width=WIDE)
-
-
-def _table(*columns: str, title: str | None = None) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
-        column.overflow = "fold"
-    table.columns[0].no_wrap = True
-    return table
 
 
 Show = Callable[[str, float], None]

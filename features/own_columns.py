@@ -17,7 +17,7 @@ import numpy as np
 from features.facts import Facts, facts
 from features.figures import Text, mean, single
 from features.frame import Frame
-from features.histories.attributes import in_force
+from features.histories.attributes import in_force, overwritten
 from features.histories.columns import OWN_PREFIX
 from features.histories.history import History
 from features.histories.log import NEVER, Array, Log, rows_where
@@ -50,16 +50,23 @@ def own_columns(history: History) -> tuple[tuple[OwnColumn, ...], list[str]]:
     for table, log in ((ACCOUNTS.name, history.attributes), (INTERACTIONS.name, history.interactions)):
         for name in sorted(column for column in log.names if column.startswith(OWN_PREFIX)):
             static = table == ACCOUNTS.name and name in dataset.static
-            if table == ACCOUNTS.name and not static and not _dated(log)[~np.isnan(log[name])].any():
-                left_out.append(f"Column {name} of accounts has no dates and is not declared static: it is left out.")
+            if table == ACCOUNTS.name and not _told(log, static)[~np.isnan(log[name])].any():
+                left_out.append(f"Column {name} of accounts {_UNTOLD[static]}: it is left out.")
                 continue
             found.append(OwnColumn(table, name, dataset.directions.get(name), static))
     return tuple(found), left_out
 
 
-def _dated(log: Log) -> Array:
-    """bool (rows,): whether it is known from when on a row of accounts holds."""
-    return np.asarray((log["valid_from"] < NEVER) | (log["updated_at"] < NEVER) | (log["recorded_at"] < NEVER))
+_UNTOLD = {
+    False: "has no dates and is not declared static",
+    True: "comes with updated_at but without what was there before (leave updated_at out, or give valid_from)",
+}
+
+
+def _told(log: Log, static: bool) -> Array:
+    """bool (rows,): whether it is known from when on a row of accounts holds, or need not be."""
+    dated = (log["valid_from"] < NEVER) | (log["updated_at"] < NEVER) | (log["recorded_at"] < NEVER)
+    return np.asarray((dated | static) & ~overwritten(log))
 
 
 @cache
@@ -97,8 +104,7 @@ def _held(own: OwnColumn, frame: Frame) -> Figure:
     if own.name in log:
         row = in_force(log, frame.segment, frame.as_of)
         told = row >= 0
-        if not own.static:
-            told[told] = _dated(log)[row[told]]
+        told[told] = _told(log, own.static)[row[told]]
         value[told] = log[own.name][row[told]]
     return Figure(value, (~np.isnan(value)).astype(np.int64))
 

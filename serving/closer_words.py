@@ -16,9 +16,9 @@ from models.stage import STAGES
 from models.stage_direction import SPAN_DAYS
 from models.stage_steps import NextStage, StageStep
 from models.wording import missed
+from models.words import counted, day, percent, points
 from serving.closer import Course
 from serving.scorecards import Scorecards
-from serving.words import counted, day, percent, points
 
 STEPS = 4
 """Steps that would help told of each account."""

@@ -14,7 +14,7 @@ from features.histories.tables import Dataset
 from features.matrix import build_matrix, rows_at, snapshots
 from features.measuring import measure_portfolio
 from features.reference import Reference
-from features.sources.files import read_tables
+from features.sources.opening import open_tables
 from features.standing import Standing
 from models.prediction import FORMER_CLIENT, NO_CONTRACT, known
 from models.stage import StageAnswer, StageModel
@@ -49,12 +49,12 @@ class JudgedPortfolio:
     dataset: Dataset
 
 
-def judge_folder(folder: Path, as_of: int) -> JudgedPortfolio:
-    """The scorecards of the accounts of a canonical folder; what compares accounts does so as of the month's start.
+def judge_histories(histories: str | Path, as_of: int) -> JudgedPortfolio:
+    """The scorecards of the accounts of a store or a canonical folder; accounts are compared as of the month's start.
 
-    Raises NotCanonical where the folder holds no canonical tables.
+    Raises NotCanonical or StoreError where there are no tables.
     """
-    tables = read_tables(folder)
+    tables = open_tables(histories)
     history = History.from_tables(tables)
     rows = rows_at(history, np.array([as_of], dtype=np.int64))
     # The latest month start is the one that every figure reads, as with a model that knows them all.

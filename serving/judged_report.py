@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from features.judgements.warmth import Warmth
+from models.words import counted, day, money
 from serving.closer_words import CHIPS, card_words
 from serving.judged import Judged, JudgedPortfolio
 from serving.portfolio import profile_of
 from serving.reports import KNOWN_THEN, LISTED, MEANINGS, group, hidden, left_out, tile
-from serving.words import counted, day, money
 
 TEMPLATE = "scorecards.html"
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from features.histories.history import History
 from features.histories.tables import Dataset
-from features.sources.files import read_tables
+from features.sources.opening import open_tables
 from models.prediction import Prediction
 from serving.answers import ranked
 from serving.champion import Champion, Location
@@ -70,20 +70,20 @@ class Portfolio:
         return self.learned.span[1] - self.as_of > 86_400
 
 
-def score_folder(
+def score_histories(
     champion: Champion,
-    folder: Path,
+    histories: str | Path,
     as_of: int,
     horizon: int | None = None,
     wishes: Wishes = EXPLAINED,
     told: int | None = None,
 ) -> Portfolio:
-    """Score the accounts of a canonical folder. What ``wishes`` ask for beside is looked up of every account, or of the
-    first ``told`` of known value and of unknown value alone.
+    """Score the accounts of a store or a canonical folder. What ``wishes`` ask for beside is looked up of each account,
+    or of the first ``told`` of known value and of unknown value alone.
 
-    Raises NotCanonical where the folder holds no canonical tables, ValueError for a horizon the model does not know.
+    Raises NotCanonical or StoreError where there are no tables, ValueError for a horizon the model does not know.
     """
-    tables = read_tables(folder)
+    tables = open_tables(histories)
     models = champion.models
     history = History.from_tables(tables)
     few = told is not None and wishes.closer

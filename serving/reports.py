@@ -18,10 +18,10 @@ from features.histories.log import DAY
 from features.own_columns import SOURCE
 from models.explanation import Reason
 from models.prediction import FORMER_CLIENT, NO_CONTRACT, NO_CONTRACT_END, SILENT, TOO_LITTLE, Prediction
+from models.words import between, counted, day, money, percent, points
 from serving.answers import NOTHING_MORE
 from serving.closer_words import card_words, change_words, course_words, help_words
 from serving.portfolio import Portfolio, by_value, profile_of
-from serving.words import between, counted, day, money, percent, points
 
 REASONS = 6
 """Reasons told of each account, raising and lowering together."""

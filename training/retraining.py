@@ -1,8 +1,9 @@
 """Retraining from a scheduler: import → train → judge → propose, one at a time and safe to interrupt anywhere.
 
-What a run has not finished leaves nothing behind that counts: tables are swapped in whole, a version whose run did not
-finish is not taken for done, and the champion changes only where somebody asks for it by name and the rule of
-``training.promotion`` is met. Whoever was killed holds no lock: the kernel gives it back.
+What a run has not finished leaves nothing behind that counts: a store takes a batch whole or not at all, a folder is
+swapped in whole, a version whose run did not finish is not taken for done, and the champion changes only where somebody
+asks for it by name and the rule of ``training.promotion`` is met. Whoever was killed holds no lock: the kernel gives it
+back.
 
 A model that was trained a moment ago has seen everything there is, and can be held against the champion on nothing.
 What is proposed is therefore the newest of the *earlier* challengers that enough has happened since, whoever trained
@@ -14,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,7 +23,8 @@ import mlflow
 
 from features.matrix import fingerprint
 from features.sources.files import is_canonical
-from features.sources.importing import ImportSummary, import_folder
+from features.sources.gathering import ImportOptions
+from features.sources.importing import ImportSummary, import_to_folder, import_to_store
 from models.archive import ArchiveError, FingerprintMismatch
 from training.decisions import decisions_of
 from training.preparing import TrainOptions
@@ -64,39 +66,44 @@ class Retrained:
     waiting: tuple[str, ...]
 
 
-def lock_file(address: str, tables: Path) -> Path:
-    """Where the lock of a tracking store lies: beside an SQLite database, beside the tables for a server."""
-    folder = store_folder(address)
-    return tables.resolve().parent / f".{tables.name}.{LOCK}" if folder is None else folder / LOCK
+def lock_file(address: str) -> Path:
+    """Where the lock of a tracking store lies: beside an SQLite database, in ``mlruns`` where the store is a server."""
+    return (store_folder(address) or Path("mlruns")) / LOCK
 
 
 def retrain(
-    source: Path,
-    tables: Path,
-    mapping: Path | None,
+    sources: Sequence[Path],
+    into: str | Path,
+    reading: ImportOptions,
     options: TrainOptions,
     at: int,
     by: str | None = None,
     show: Show = lambda step, share: None,
+    reject_file: Path | None = None,
 ) -> Retrained:
-    """Import ``source`` into ``tables``, train on them unless nothing is new, and propose a challenger.
+    """Import ``sources`` into a store, or into a folder if ``into`` is a Path, train on that unless nothing is new, and
+    propose a challenger.
 
     In the name of ``by``, at ``at`` (UTC seconds), the challenger becomes the champion where it meets the rule; without
-    a name nothing is decided. ``tables`` belong to retraining: what an interrupted run left beside them is put right
-    first. Call it inside ``only_one``. Raises what importing and training raise.
+    a name nothing is decided. A folder belongs to retraining: what an interrupted run left beside it is put right
+    first; what a store's import turned away goes to ``reject_file``. Call it inside ``only_one``. Raises what importing
+    and training raise.
     """
 
     def steps(step: str, done: int, whole: int) -> None:
         show(step, done / whole)
 
-    _put_right(tables)
-    imported = import_folder(source, tables, mapping, show)
+    if isinstance(into, Path):
+        _put_right(into)
+        imported = import_to_folder(sources, into, reading, show)
+    else:
+        imported = import_to_store(sources, into, at, reading, show, reject_file)
     unchanged = _trained_on(imported.dataset.sha256, options)
     if unchanged is not None:
         return Retrained(imported, None, unchanged, None, ())
-    trained = train(tables, options, steps)
+    trained = train(into, options, steps)
     mlflow.MlflowClient().set_tag(trained.registered.run_id, OPTIONS_TAG, _asked(options))
-    proposal, waiting = _propose(tables, by, at, steps)
+    proposal, waiting = _propose(into, by, at, steps)
     return Retrained(imported, trained, None, proposal, waiting)
 
 
@@ -131,7 +138,7 @@ def _asked(options: TrainOptions) -> str:
 
 
 def _propose(
-    tables: Path, by: str | None, at: int, steps: Callable[[str, int, int], None]
+    histories: str | Path, by: str | None, at: int, steps: Callable[[str, int, int], None]
 ) -> tuple[Proposal | None, tuple[str, ...]]:
     """The newest challenger that can be compared and was not decided about; else why each cannot be."""
     listed = versions()
@@ -140,11 +147,11 @@ def _propose(
     for challenger in _undecided(listed, champion):
         try:
             if by is not None:
-                decision, comparison = promote(tables, by, at, challenger.number, progress=steps)
+                decision, comparison = promote(histories, by, at, challenger.number, progress=steps)
                 assert comparison is not None  # without a comparison it would have raised
                 met, because = decision.promoted, decision.because
             else:
-                comparison = compare_models(tables, open_models(challenger), open_models(champion), steps)
+                comparison = compare_models(histories, open_models(challenger), open_models(champion), steps)
                 verdict = decide(comparison)
                 met, because = verdict.promoted, verdict.because
         except (CannotCompare, FingerprintMismatch, ArchiveError) as error:

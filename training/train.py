@@ -1,4 +1,4 @@
-"""Training: a canonical folder in; a judged, audited, registered model and its report out.
+"""Training: a store or a canonical folder in; a judged, audited, registered model and its report out.
 
 tables → history → entries (``preparing``) → settings (``tuning``) → judged (``judging``) and audited (``audit``) →
 refitted on everything (``fitting``) → run (``tracking``)
@@ -21,7 +21,9 @@ from features.histories.log import NEVER, Array
 from features.histories.tables import STAGES, Dataset
 from features.matrix import Rows, build_matrix, indicators_of
 from features.reference import Reference
-from features.sources.files import iso, read_tables
+from features.sources.account_digests import accounts_document
+from features.sources.files import iso
+from features.sources.opening import open_tables
 from models.archive import Models
 from models.risk import Definition, RiskModel
 from models.trees import RiskSettings
@@ -29,9 +31,10 @@ from training.audit import Audit, admit, audit
 from training.baselines import baseline_risks
 from training.card import model_card, own_settings, summary
 from training.entries import Entries, Progress, make_folds
-from training.fitting import MOST_TRIED, fit
+from training.fitting import fit, tried
 from training.judging import RISK, Evaluation, Making, evaluate, further_metrics, metrics, pictures
 from training.learned import learned_until
+from training.learned_accounts import ACCOUNTS_FILE
 from training.plots import as_address
 from training.preparing import TrainOptions, definition_of, entries_of, offered, reference_of
 from training.report import document, page, render
@@ -41,7 +44,7 @@ from training.stage_fitting import fit_stage
 from training.stage_judging import judge_stage
 from training.tracking import Record, Registered, register, tuning_journal
 from training.truncation import until
-from training.tuning import Trial, choose
+from training.tuning import USUAL, Trial, choose
 
 
 @dataclass(frozen=True)
@@ -69,14 +72,14 @@ def _silent(step: str, done: int, total: int) -> None:
     """No progress shown."""
 
 
-def train(folder: Path, options: TrainOptions, progress: Progress = _silent) -> TrainReport:
-    """Train, judge, audit, refit and register models from a canonical folder.
+def train(histories: str | Path, options: TrainOptions, progress: Progress = _silent) -> TrainReport:
+    """Train, judge, audit, refit and register models from a store or a canonical folder.
 
     Raises CannotTrain, saying what is missing, where the data do not carry a model; AuditFailed where the leak audit
-    found something and no reason is given to go on; NotCanonical for other folders.
+    found something and no reason is given to go on; NotCanonical and StoreError where there are no tables.
     """
     progress("reading", 0, 1)
-    tables = read_tables(folder)
+    tables = open_tables(histories)
     if options.until is not None:
         tables = until(tables, options.until)
     history = History.from_tables(tables)
@@ -135,6 +138,7 @@ def train(folder: Path, options: TrainOptions, progress: Progress = _silent) -> 
             "evaluation.json": told,
             "trials.json": [asdict(trial) for trial in trials],
             "indicators.json": as_documents(entries(indicators_of(reference))),
+            ACCOUNTS_FILE: accounts_document(histories, history.accounts),
         },
         figures,
         {
@@ -152,7 +156,7 @@ def _chosen(
     dataset: Dataset, before: Entries, options: TrainOptions, messages: list[str], progress: Progress
 ) -> list[Trial]:
     """The settings tried on what comes before the test, the chosen ones first."""
-    sample = before.share(MOST_TRIED, options.seed)
+    sample = tried(before, options.seed)
     folds, in_time = make_folds(sample, options.seed)
     if not in_time:
         messages.append(
@@ -161,7 +165,8 @@ def _chosen(
         )
     asked = asdict(replace(options, trials=0, quick=False, despite_audit=None))
     asked |= {"count_as_lost": sorted(options.count_as_lost)}
-    known_by = [dataset.sha256, before.matrix.fingerprint, before.matrix.columns, before.outcomes.horizons, asked]
+    matrix = before.matrix
+    known_by = [dataset.sha256, matrix.fingerprint, matrix.columns, before.outcomes.horizons, asked, asdict(USUAL)]
     study = hashlib.sha256(json.dumps(known_by).encode()).hexdigest()
     return choose(sample, folds, options.seed, options.trials, tuning_journal(), study, progress)
 

@@ -22,17 +22,8 @@ from training.entries import Entries, Progress
 from training.evaluation import measure
 from training.splits import Fold
 
-USUAL = RiskSettings(
-    learning_rate=0.05,
-    depth=2,
-    rounds=400,
-    min_child_samples=40,
-    min_child_weight=3.0,
-    lambda_l2=3.0,
-    feature_fraction=0.5,
-)
-"""What is tried first. Columns come in families (one fact over three windows and its trend), so trees that see half of
-them differ more and their sum errs less."""
+USUAL = RiskSettings()
+"""What is tried first."""
 
 TRIALS = 6
 """Settings tried unless more are asked for."""

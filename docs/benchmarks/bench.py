@@ -158,13 +158,13 @@ def made(scratch: Path, accounts: int) -> Path:
 
 def simulated(folder: Path, accounts: int) -> None:
     """Simulate and import into a folder."""
-    from features.sources.importing import import_folder
+    from features.sources.importing import import_to_folder
     from training.simulation import simulate
 
     begin = time.perf_counter()
     simulate(folder / "raw", accounts, YEARS, seed=1, truth=False)
     written = time.perf_counter()
-    import_folder(folder / "raw", folder / "tables")
+    import_to_folder([folder / "raw"], folder / "tables")
     imported = time.perf_counter()
     interactions = pq.read_metadata(folder / "tables" / "interactions.parquet").num_rows
     print(f"{accounts:,} accounts, {interactions:,} interactions ({interactions / accounts:.0f} each)")
@@ -190,7 +190,7 @@ def one_account(scratch: Path, folder: Path) -> None:
     from features.histories.tables import TABLES, Dataset, check_records
     from features.matrix import build_matrix, rows_at
     from features.sources.files import read_tables
-    from features.sources.importing import import_folder
+    from features.sources.importing import import_to_folder
     from serving.champion import load_champion
     from serving.predictor import score_records
     from training.preparing import TrainOptions
@@ -199,7 +199,7 @@ def one_account(scratch: Path, folder: Path) -> None:
 
     small = scratch / "small"
     simulate(small / "raw", 300, YEARS, seed=2, truth=False)
-    import_folder(small / "raw", small / "tables")
+    import_to_folder([small / "raw"], small / "tables")
     os.environ["MLFLOW_TRACKING_URI"] = store = f"sqlite:///{scratch}/mlflow.db"
     os.chdir(scratch)  # artefacts of the run lie beside the store
     train(small / "tables", TrainOptions())

@@ -4,8 +4,9 @@
 
 DATA is the folder of the Maven Analytics CRM sales opportunities (``sales_pipeline.csv``): fictitious deals that were
 won or lost whatever their account did, without contract ends. First `rapport train` is asked for a model of switching,
-by both definitions of lost. Then every deal with an account is a row as of its opening: will it be lost? Models learn
-from the deals that were closed before a day and are tested on those opened from then on, and once more across accounts.
+by both definitions of lost. Then every deal with an account is a row as of its opening: will it be lost? What ships
+(the whole fit, usual settings) and a logistic regression learn from the deals that were closed before a day and are
+tested on those opened from then on, and once more across accounts.
 Whatever skill they show would be leakage: what became of the deal itself stands in the same tables.
 
 The share that is lost depends on the month of opening (19 % at the beginning, 45 % in some months), and counts of past
@@ -20,7 +21,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.special import expit
 from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -34,12 +34,15 @@ from features.measuring import measure_portfolio
 from features.own_columns import own_columns
 from features.reference import Reference
 from features.sources.files import read_tables
-from features.sources.importing import import_folder
-from models.trees import RiskSettings, predict_scores, train_booster
+from features.sources.gathering import ImportOptions
+from features.sources.importing import import_to_folder
+from training.entries import Entries
 from training.evaluation import compare
-from training.outcomes import CannotTrain
+from training.fitting import fit
+from training.outcomes import CannotTrain, Outcomes
 from training.preparing import TrainOptions
 from training.train import train
+from training.tuning import USUAL
 
 MAPPING = Path(__file__).with_name("maven.toml")
 TEST_FROM = int(np.datetime64("2017-08-01", "s").astype(np.int64))
@@ -53,7 +56,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "tables"
-        summary = import_folder(options.data, folder, MAPPING)
+        summary = import_to_folder([options.data], folder, ImportOptions(MAPPING))
         counts = summary.counts["deals"]
         print(f"{counts.read:,} deals read, {counts.rejected:,} turned away, {counts.kept:,} kept\n")
         for definition in ("contract", "silence"):
@@ -70,13 +73,13 @@ def null_test(history: History) -> None:
     matrix, lost, closed = deals_as_rows(history)
     account, as_of = matrix.rows.account, matrix.rows.as_of
     print(f"{len(matrix):,} closed deals of {len(np.unique(account))} accounts, {lost.mean():.0%} lost\n")
-    print("| AUC of the lost deals (95 % over accounts) | deals | directed trees | logistic |\n|---|---|---|---|")
+    print("| AUC of the lost deals (95 % over accounts) | deals | what ships | logistic |\n|---|---|---|---|")
     learn, test = closed < TEST_FROM, as_of >= TEST_FROM
-    later = scores(matrix, lost, learn, test)
+    later = scores(matrix, lost, closed, learn, test)
     share = np.random.default_rng(7).permutation(int(account.max()) + 1)[account] % SHARES
     found = np.empty((2, len(lost)))
     for one in range(SHARES):
-        found[:, share == one] = scores(matrix, lost, share != one, share == one)
+        found[:, share == one] = scores(matrix, lost, closed, share != one, share == one)
     month = as_of.astype("datetime64[s]").astype("datetime64[M]")
     for what, risks, rows in (
         ("opened after all that was learned from had closed", later, np.flatnonzero(test)),
@@ -99,18 +102,19 @@ def deals_as_rows(history: History) -> tuple[Matrix, Array, Array]:
     return matrix, deals["outcome"][order] == loss, closed
 
 
-def scores(matrix: Matrix, lost: Array, learn: Array, test: Array) -> tuple[Array, Array]:
-    """Risks of the tested rows by the product's trees and by a logistic regression on the same matrix."""
+def scores(matrix: Matrix, lost: Array, closed: Array, learn: Array, test: Array) -> tuple[Array, Array]:
+    """Risks of the tested rows by what ships and by a logistic regression on the same matrix."""
     values, days_to_end = matrix.values, matrix.standing.days_to_end
     labels = lost.astype(np.int8)[:, None]
-    settings = RiskSettings()
-    booster = train_booster(values[learn], days_to_end[learn], matrix.indicators, labels[learn], (1,), None, settings)
-    by_trees = predict_scores(booster, values[test], days_to_end[test], (1,))[:, 0]
+    outcomes = Outcomes((1,), np.ones(len(lost), dtype=bool), labels, closed[:, None], 0, 0)
+    entries = Entries(matrix, outcomes, learn[:, None], matrix.rows.account, False)
+    model = fit(entries, USUAL, "contract", members=0).model
+    shipped = model.risk(values[test], days_to_end[test])[:, 0]
     known = ~np.isnan(values[learn]).all(axis=0)
     usual = np.nanmedian(values[learn][:, known], axis=0)
     inputs = np.where(np.isnan(values[:, known]), usual, values[:, known])
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000)).fit(inputs[learn], lost[learn])
-    return expit(by_trees), model.predict_proba(inputs[test])[:, 1]
+    logistic = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000))
+    return shipped, logistic.fit(inputs[learn], lost[learn]).predict_proba(inputs[test])[:, 1]
 
 
 def rank_within(scores: Array, month: Array) -> Array:
@@ -124,7 +128,7 @@ def rank_within(scores: Array, month: Array) -> Array:
 
 def report(what: str, risks: Sequence[Array], lost: Array, account: Array) -> None:
     """One line of the table."""
-    measured, _ = compare(dict(zip(("trees", "logistic"), risks, strict=True)), lost, account)
+    measured, _ = compare(dict(zip(("shipped", "logistic"), risks, strict=True)), lost, account)
     cells = [f"{one['auc'].value:.3f} ({one['auc'].low:.3f} to {one['auc'].high:.3f})" for one in measured.values()]
     print(f"| {what} | {len(lost):,} | " + " | ".join(cells) + " |")
 

@@ -25,6 +25,7 @@ from models.trees import RiskSettings, predict_scores, train_booster
 from training.entries import Entries, make_folds
 from training.evaluation import measure
 from training.fitting import fit
+from training.tuning import USUAL
 
 ACCOUNTS, PORTFOLIO, SEED = 2_000, 20_001, 7
 DEPTHS = (1, 2, 3, 4)
@@ -45,7 +46,7 @@ def main() -> None:
         "|---|---|---|---|---|---|---|---|"
     )
     for depth in DEPTHS:
-        settings = replace(RiskSettings(), depth=depth)
+        settings = replace(USUAL, depth=depth)
         rounds, log_loss, auc = quality(entries, settings)
         model = fit(entries, replace(settings, rounds=rounds), "contract", members=0).model
         costs = [cost(work, model, many) for work in (predict, describe)]

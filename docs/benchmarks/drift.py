@@ -46,7 +46,7 @@ from features.matrix import Matrix, Rows, build_matrix, fingerprint, rows_at, sn
 from features.measuring import measure_portfolio
 from features.reference import Reference
 from features.sources.files import iso, read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from models.archive import Models, load, save
 from models.risk import HORIZONS
 from models.stage import StageModel
@@ -96,7 +96,7 @@ def run(champion: Models, accounts: int, seed: int, undrifted: Path, planted: Pa
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         simulate(folder / "raw", accounts, YEARS, 1_000 * accounts + seed)
-        import_folder(folder / "raw", folder / "tables")
+        import_to_folder([folder / "raw"], folder / "tables")
         tables = read_tables(folder / "tables")
         risks = pq.read_table(folder / "raw" / "true_risk.parquet")
     if not done(undrifted, accounts, seed):

@@ -97,12 +97,12 @@ def write(folder: Path, accounts: int) -> int:
     from features.histories.history import History
     from features.matrix import rows_at, snapshots
     from features.sources.files import read_tables
-    from features.sources.importing import import_folder
+    from features.sources.importing import import_to_folder
     from training.simulation import simulate
 
     simulate(folder / "raw", accounts, 4, seed=1, truth=False)
     without_late_entries(folder / "raw" / "interactions.parquet")
-    import_folder(folder / "raw", folder / "tables")
+    import_to_folder([folder / "raw"], folder / "tables")
     tables = read_tables(folder / "tables")
     assert tables.dataset.span is not None
     history = History.from_tables(tables)

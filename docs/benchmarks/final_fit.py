@@ -30,6 +30,7 @@ from models.risk import HORIZONS
 from models.trees import RiskSettings, StackedRows
 from training.entries import Entries
 from training.outcomes import Outcomes
+from training.tuning import USUAL
 
 ACCOUNTS, SNAPSHOTS, SEED = 10_000, 24, 1
 SETTLED = 12
@@ -122,9 +123,9 @@ def timed(way: str, file: Path) -> None:
     entries = read_rows(file)
     begin, spent = time.perf_counter(), time.process_time()
     if way == "ours":
-        fit(entries, RiskSettings(), "contract")
+        fit(entries, USUAL, "contract")
     else:
-        plain(entries, RiskSettings() if way == "plain" else None)
+        plain(entries, USUAL if way == "plain" else None)
     seconds, spent = time.perf_counter() - begin, time.process_time() - spent
     print(seconds, spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

@@ -16,11 +16,11 @@ from features.histories.history import History
 from features.histories.log import Array
 from features.reference import Reference
 from features.sources.files import read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from models.risk import HORIZONS, RiskModel
 from models.trees import RiskSettings
 from training.entries import Entries, make_folds
-from training.fitting import MEMBERS, MOST_TRIED, fit
+from training.fitting import MEMBERS, fit, tried
 from training.preparing import TrainOptions, entries_of, offered, reference_of
 from training.simulation import simulate
 from training.splits import entries_before
@@ -48,7 +48,7 @@ def simulated(accounts: int, seed: int, years: int = YEARS) -> Simulated:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         simulate(folder / "raw", accounts, years, seed)
-        import_folder(folder / "raw", folder / "tables")
+        import_to_folder([folder / "raw"], folder / "tables")
         history = History.from_tables(read_tables(folder / "tables"))
         risks = pq.read_table(folder / "raw" / "true_risk.parquet")
     reference = reference_of(history, [])
@@ -77,7 +77,7 @@ def learn(entries: Entries, trials: int = TRIALS, members: int = MEMBERS) -> Ris
 def settings_for(before: Entries, trials: int = TRIALS) -> RiskSettings:
     """The settings of the trees that `rapport train` chooses on what comes before the test."""
     seed = TrainOptions().seed
-    sample = before.share(MOST_TRIED, seed)
+    sample = tried(before, seed)
     with tempfile.TemporaryDirectory() as scratch:
         journal = Path(scratch) / "journal"
         return choose(sample, make_folds(sample, seed)[0], seed, trials, journal, "benchmark", quietly)[0].settings

@@ -33,7 +33,7 @@ from features.matrix import Matrix, Rows, build_matrix, rows_at, snapshots
 from features.measuring import measure_portfolio
 from features.reference import Reference
 from features.sources.files import read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from models.calibration import fit_calibration
 from models.stage import Judgement, ranked_scores
 from models.stage_direction import BEYOND_NOISE
@@ -108,7 +108,7 @@ def portfolio(accounts: int, seed: int) -> Portfolio:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         simulate(folder / "raw", accounts, YEARS, seed)
-        import_folder(folder / "raw", folder / "tables")
+        import_to_folder([folder / "raw"], folder / "tables")
         history = History.from_tables(read_tables(folder / "tables"))
         table = pq.read_table(folder / "raw" / "mechanism.parquet")
     seconds = table["as_of"].cast(pa.timestamp("s", "UTC")).cast(pa.int64()).to_pylist()

@@ -38,6 +38,26 @@ def _last_begun(start: Array, begin: Array, segment: Array, as_of: Array) -> Arr
     return found
 
 
+def overwritten(log: Log) -> Array:
+    """bool (rows,): whether a row of accounts took the place of one that nobody kept: undated, changed after it was
+    entered (``updated_at`` alone, or later than ``recorded_at``), and with no version before it.
+
+    Since when its values hold is unknown. Known from the change on, they would be known early of the accounts that
+    nobody touched since, which tells at a past moment what was still to come.
+
+    >>> log = Log(np.array([0, 1, 3]), {"updated_at": np.array([70, NEVER, 70])},
+    ...     {"valid_from": NEVER, "recorded_at": NEVER})
+    >>> overwritten(log).tolist()
+    [True, False, False]
+    """
+    first = np.zeros(len(log["updated_at"]), dtype=bool)
+    first[log.start[:-1][np.diff(log.start) > 0]] = True
+    recorded = np.where(log["recorded_at"] == NEVER, EVER, log["recorded_at"])
+    return np.asarray(
+        first & (log["valid_from"] == NEVER) & (log["updated_at"] < NEVER) & (log["updated_at"] > recorded)
+    )
+
+
 def attribute(log: Log, column: str, segment: Array, as_of: Array) -> Array:
     """float64 (n,): a number of the accounts table as of each (segment, as_of); NaN where it is unknown."""
     row = in_force(log, segment, as_of)

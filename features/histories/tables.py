@@ -258,6 +258,10 @@ INTERACTIONS = Table(
         Column("related_contact_id", "id", "the person we were introduced to"),
         Column("related_account_id", "id", "the prospect referred to us"),
         Column("our_contact_id", "id", "who of us"),
+        Column("source", "id", "which kind of system told of it: `mail`, `calendar`, `CRM export`, one of yours"),
+        Column(
+            "shared_id", "id", "what every system that tells of it calls it: of a mail its Message-ID (as a digest)"
+        ),
         _UPDATED_AT,
     ),
     key="interaction_id",

@@ -7,7 +7,7 @@ import numpy as np
 from features.facts import Facts, facts
 from features.figures import Text, share, single
 from features.frame import Frame
-from features.histories.attributes import attribute
+from features.histories.attributes import attribute, in_force, overwritten
 from features.histories.history import code
 from features.histories.log import rows_where
 from features.histories.tables import INTERACTIONS
@@ -31,7 +31,11 @@ def strategic_briefs(frame: Frame) -> Facts:
 
 
 def _wallet(frame: Frame) -> Figure:
-    value = attribute(frame.history.attributes, "wallet", frame.segment, frame.as_of)
+    log = frame.history.attributes
+    value = attribute(log, "wallet", frame.segment, frame.as_of)
+    row = in_force(log, frame.segment, frame.as_of)
+    held = rows_where(row >= 0)
+    value[held[overwritten(log)[row[held]]]] = np.nan
     return Figure(value, (~np.isnan(value)).astype(np.int64))
 
 

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -159,6 +159,35 @@ def _given_ends(source: Path, declared: Any, dataset: Dataset) -> Declarations:
                     f"{path.name}: row {number}, column observed_until: {value!r} is not {_TIME.expected}"
                 ) from None
     return Declarations(dataset, group, ends)
+
+
+def together(declared: Iterable[Declarations]) -> Declarations:
+    """What holds after all of these, in the order in which they came.
+
+    Kinds recorded, static columns and directions add up; when observation begins and ends is what was declared last;
+    what is simulated in part is simulated.
+    """
+    whole = Declarations(Dataset())
+    for one in declared:
+        whole = _after(whole, one)
+    return whole
+
+
+def _after(whole: Declarations, one: Declarations) -> Declarations:
+    before, now = whole.dataset, one.dataset
+    ends = one if one.group or now.observed_until_by else whole
+    records = before.records if now.records is None else (before.records or frozenset()) | now.records
+    dataset = replace(
+        before,
+        observed_from=before.observed_from if now.observed_from is None else now.observed_from,
+        observed_until=before.observed_until if now.observed_until is None else now.observed_until,
+        observed_until_by=ends.dataset.observed_until_by,
+        records=records,
+        static=before.static | now.static,
+        directions={**before.directions, **now.directions},
+        simulated=before.simulated or now.simulated,
+    )
+    return Declarations(dataset, ends.group, ends.ends)
 
 
 def event_times(interactions: pa.Table) -> Array:

@@ -23,6 +23,8 @@ from features.histories.tables import TABLES, Dataset, Tables
 FORMAT = "rapport tables"
 VERSION = 1
 DATASET_FILE = "dataset.json"
+DUPLICATES_FILE = "duplicates.csv"
+"""Which interactions are left out because another system tells of the same."""
 
 
 class NotCanonical(ValueError):

@@ -148,24 +148,45 @@ class Section:
 
 @dataclass(frozen=True)
 class SourceMapping:
-    """A mapping file: sections by table, and what it declares of the data set and of a CRM's export."""
+    """A mapping file: sections by table, and what it declares of the data set, of a CRM's export and of people.
+
+    ``our_domains`` are our own domains and addresses, ``contacts`` is a file that says whose an address or a domain is,
+    ``calendar_zone`` the time zone of times in calendars that name none.
+    """
 
     sections: Mapping[str, tuple[Section, ...]]
     declared: Mapping[str, Any]
     crm: Mapping[str, Any] = field(default_factory=dict)
+    our_domains: frozenset[str] = frozenset()
+    contacts: Path | None = None
+    calendar_zone: str = ""
 
 
 def read_mapping(path: Path | None) -> SourceMapping:
     """Read and check a mapping file; without one every table is taken as it is. Raises SourceError."""
     document = read_toml(path) if path else {}
     name = path.name if path else ""
-    check_keys(document, ("dataset", *TABLES, "crm"), f"{name}")
+    check_keys(document, ("dataset", *TABLES, "crm", "people", "calendar"), f"{name}")
     sections: dict[str, tuple[Section, ...]] = {}
     for table_name, table in TABLES.items():
         parts = document.get(table_name, {})
         parts = parts if isinstance(parts, list) else [parts]
         sections[table_name] = tuple(read_section(table, part, f"{name}: [{table_name}]") for part in parts)
-    return SourceMapping(sections, document.get("dataset", {}), document.get("crm", {}))
+    ours, contacts = _people(document.get("people", {}), f"{name}: [people]")
+    check_keys(document.get("calendar", {}), ("time_zone",), f"{name}: [calendar]")
+    zone = checked_zone(document.get("calendar", {}).get("time_zone", ""), f"{name}: [calendar]")
+    people = path.parent / contacts if path and contacts else None
+    return SourceMapping(sections, document.get("dataset", {}), document.get("crm", {}), ours, people, zone)
+
+
+def _people(part: Any, place: str) -> tuple[frozenset[str], str]:
+    check_keys(part, ("our_domains", "contacts"), place)
+    ours, contacts = part.get("our_domains", []), part.get("contacts", "")
+    if not isinstance(ours, list) or not all(isinstance(one, str) and one for one in ours):
+        _fail(place, f"our_domains {ours!r} must be a list of domains and addresses")
+    if not isinstance(contacts, str):
+        _fail(place, f"contacts {contacts!r} must be the name of a file")
+    return frozenset(ours), contacts
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,16 @@ import pyarrow as pa
 from features.histories.columns import OWN_PREFIX, Reject, Table
 from features.histories.tables import TABLES, Dataset, Tables
 from features.sources.canonical import joined, no_rows, with_numbers
-from features.sources.declarations import Declarations
-from features.sources.importing import Gathered
+from features.sources.declarations import Declarations, together
+from features.sources.erasing.tombstones import Tombstones, read_tombstones
+from features.sources.gathering import Gathered
 from features.sources.settling import each_once
 from features.sources.source import Progress
 from features.sources.store_connection import StoreError, address, ingest, prepare, reading, select, writing
-from features.sources.store_declarations import as_text, ending_by, from_text, together
+from features.sources.store_declarations import as_text, ending_by, from_text
 from features.sources.store_files import CanonicalFiles, make_files, read_files, write_files
-from features.sources.store_rows import Arrived, arrived, as_versions, from_stored, to_stored
+from features.sources.store_merging import Merge, into, merge, merges, split
+from features.sources.store_rows import Arrived, arrived, as_versions, from_stored, known_column, to_stored
 from features.sources.store_schema import BATCH, BATCHES, KNOWN, REJECTS, VERSIONS
 from features.sources.writing import GROUP_ROWS, add_contents
 
@@ -43,13 +45,15 @@ class Counts:
     """Rows of one table of a batch.
 
     ``new`` things, ``updated`` ones (new versions), rows ``repeated`` that say what the store or the batch holds
-    already, and ``conflicting`` ones, which contradict another row of the same thing and time and were dropped.
+    already, ``conflicting`` ones, which contradict another row of the same thing and time and were dropped, and
+    ``forgotten`` ones, which tell of what was erased.
     """
 
     new: int = 0
     updated: int = 0
     repeated: int = 0
     conflicting: int = 0
+    forgotten: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,17 +90,23 @@ class Store:
         self.url = address(store)
         prepare(self.url, create)
 
-    def add(self, gathered: Gathered, accepted_at: int, progress: Progress | None = None) -> Accepted:
+    def add(
+        self, gathered: Gathered, accepted_at: int, progress: Progress | None = None, rehearse: bool = False
+    ) -> Accepted:
         """Take in what a source holds: rows that the store does not hold yet, rejects, and what the source declares.
 
-        ``accepted_at`` (UTC seconds) is now; a change that carries no time of its own is known from then on.
+        ``accepted_at`` (UTC seconds) is now; a change that carries no time of its own is known from then on. To
+        ``rehearse`` it only counts, and nothing is stored.
         """
         report = progress or (lambda step, share: None)
         counts = {name: Counts() for name in TABLES}
         rows = {name: _each_once(table, gathered.rows.get(name), counts[name]) for name, table in TABLES.items()}
         digest = _digest(rows)
         with writing(self.url) as connection:
-            log = _read_log(connection)
+            if tombstones := read_tombstones(connection):
+                rows, gathered = _without_forgotten(tombstones, rows, gathered, counts)
+                digest = _digest(rows)
+            log = read_log(connection)
             before = together(batch.declarations for batch in log)
             declared = together((before, gathered.declarations))
             same = as_text(declared) == as_text(before)
@@ -111,7 +121,7 @@ class Store:
                     rows[name] = rows[name].take(pa.array(came[name].places))
                 _count(counts[name], came[name])
                 report(f"comparing {name}", 1.0)
-            if same and not any(len(arriving) for arriving in rows.values()):
+            if rehearse or (same and not any(len(arriving) for arriving in rows.values())):
                 return Accepted(None, counts, _dataset(connection))
             own = {name: [column for column in table.column_names if _is_own(column)] for name, table in rows.items()}
             number = log[-1].number + 1 if log else 1
@@ -121,10 +131,11 @@ class Store:
                 for name, table in TABLES.items()
             }
             del stored
+            merged = into(merges(connection))
             # Both release Python's lock: the rows are written while the canonical tables are made.
             with ThreadPoolExecutor(1) as pool:
                 written = pool.submit(_write, connection, batch, rows, came, gathered.rejects)
-                files = make_files(versions, declared, report)
+                files = make_files(versions, declared, merged, report)
                 written.result()
             write_files(connection, files, number)
         return Accepted(number, counts, files.dataset, files.notes)
@@ -154,7 +165,31 @@ class Store:
     def batches(self) -> list[Batch]:
         """The log of batches, in the order in which they were accepted."""
         with reading(self.url) as connection:
-            return _read_log(connection)
+            return read_log(connection)
+
+    def merge_accounts(self, keep: str, others: Sequence[str], at: int, by: str) -> Merge:
+        """Let ``others`` be part of the account ``keep`` from ``at`` (UTC seconds) on. Raises StoreError."""
+        with writing(self.url) as connection:
+            decided = merge(connection, keep, others, at, by)
+            refresh(connection)
+        return decided
+
+    def split_accounts(self, merge_id: int, at: int, by: str) -> Merge:
+        """Undo a merge, so that all is as without it. Raises StoreError."""
+        with writing(self.url) as connection:
+            undone = split(connection, merge_id, at, by)
+            refresh(connection)
+        return undone
+
+    def merges(self) -> list[Merge]:
+        """The merges in force."""
+        with reading(self.url) as connection:
+            return merges(connection)
+
+    def duplicates(self) -> pa.Table:
+        """Which interactions are left out because another system tells of the same (``entities.duplicates.SCHEMA``)."""
+        with reading(self.url) as connection:
+            return (read_files(connection, ()) or _from_rows(connection, None)).duplicates
 
 
 def read_store(
@@ -168,8 +203,13 @@ def read_store(
 
 
 def refresh(connection: adbc.Connection) -> None:
-    """Make the canonical files anew, after stored rows were changed otherwise than by ``Store.add``."""
-    log = _read_log(connection)
+    """Make the canonical files anew, after stored rows were changed otherwise than by ``Store.add``.
+
+    Within one ``writing`` with the change, so that readers see both or neither. The log stays as it is: rows whose
+    ``sha256`` it holds are taken as stored and not compared again, so whoever removes rows that may come back from the
+    same source must change that, too.
+    """
+    log = read_log(connection)
     if log:
         write_files(connection, _from_rows(connection, None), log[-1].number)
 
@@ -213,7 +253,24 @@ def _count(counts: Counts, came: Arrived) -> None:
     counts.conflicting += came.conflicting
 
 
-def _read_log(connection: adbc.Connection) -> list[Batch]:
+def _without_forgotten(
+    tombstones: Tombstones, rows: Mapping[str, pa.Table], gathered: Gathered, counts: Mapping[str, Counts]
+) -> tuple[dict[str, pa.Table], Gathered]:
+    """What arrives without what was erased, and with the rows left out counted."""
+    kept, forgotten = tombstones.left_out(rows)
+    for name, number in forgotten.items():
+        counts[name].forgotten = number
+    known = replace(
+        gathered,
+        source=tombstones.source(gathered.source),
+        declarations=tombstones.without_ends(gathered.declarations),
+        rejects=tombstones.without_rejects(gathered.rejects),
+    )
+    return kept, known
+
+
+def read_log(connection: adbc.Connection) -> list[Batch]:
+    """The log of batches, in the order in which they were accepted."""
     rows = select(connection, list(BATCHES.c)).sort_by(BATCH)
     return [
         Batch(
@@ -239,12 +296,12 @@ def _stored(connection: adbc.Connection, table: Table, log: Sequence[Batch], kno
 
 def _from_rows(connection: adbc.Connection, known_by: int | None) -> CanonicalFiles:
     """The canonical files as they follow from the stored rows, or from those known by a moment."""
-    log = _read_log(connection)
+    log = read_log(connection)
     declared = together(batch.declarations for batch in log)
     if known_by is not None:
         declared = ending_by(declared, known_by)
     versions = {name: as_versions(table, _stored(connection, table, log, known_by)) for name, table in TABLES.items()}
-    return make_files(versions, declared, lambda step, share: None)
+    return make_files(versions, declared, into(merges(connection, known_by)), lambda step, share: None)
 
 
 def _dataset(connection: adbc.Connection) -> Dataset:
@@ -253,8 +310,7 @@ def _dataset(connection: adbc.Connection) -> Dataset:
 
 def _with_known(stored: pa.Table, rows: pa.Table, came: Arrived) -> pa.Table:
     """Stored rows and those to add, with ``known_at``."""
-    known = to_stored(rows.select([]), came.known, 0)
-    return joined([stored, rows.append_column(KNOWN, known[KNOWN])])
+    return joined([stored, rows.append_column(KNOWN, known_column(came.known))])
 
 
 def _write(
@@ -268,7 +324,7 @@ def _write(
     entry: dict[str, Any] = {
         BATCH: batch.number,
         "accepted_at": batch.accepted_at,
-        "source": batch.source,
+        "source": _storable(batch.source),
         "sha256": batch.sha256,
         "declared": as_text(batch.declarations),
         "own_columns": json.dumps(batch.own),
@@ -280,9 +336,14 @@ def _write(
     ingest(connection, REJECTS, _rejected(rejects, batch.number))
 
 
+def _storable(text: str) -> str:
+    """A text without what databases do not take: NUL, and bytes of a file's name that are no text."""
+    return text.replace("\0", _NO_NUL).encode("utf-8", "replace").decode("utf-8")
+
+
 def _rejected(rejects: Sequence[Reject], batch: int) -> pa.Table:
     def texts(name: str) -> pa.Array:
-        return pa.array([getattr(reject, name).replace("\0", _NO_NUL) for reject in rejects], pa.string())
+        return pa.array([_storable(getattr(reject, name)) for reject in rejects], pa.string())
 
     columns = {
         BATCH: pa.repeat(pa.scalar(batch, pa.int64()), len(rejects)),

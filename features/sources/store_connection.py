@@ -8,7 +8,9 @@ process does one thing at a time with SQLite stores.
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
@@ -27,6 +29,12 @@ WAIT_SECONDS = 600
 
 READ_ROWS = 65_536
 """Rows that ADBC reads of SQLite at a time."""
+
+_A_MOMENT = 0.01
+"""Seconds between tries where SQLite does not wait by itself."""
+
+_SCHEMES = ("sqlite", "postgresql", "postgres")
+_FORMS = "sqlite:///FILE or postgresql://USER@HOST/DATABASE"
 
 _ALONE = threading.RLock()
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -47,32 +55,50 @@ class StoreError(ValueError):
     """A store that cannot be used as asked; the message says which and what would be right."""
 
 
+class NoSuchStore(StoreError):
+    """There is no store at an address."""
+
+
 def address(store: str | Path) -> sa.URL:
     """The address of a store: a URL (``sqlite:///…``, ``postgresql://…``) or the path of an SQLite file.
 
+    As text it shows no password, so that it can stand in messages and logs.
+
     >>> str(address("clients.db")), str(address("postgresql://me:secret@host/clients"))
-    ('sqlite:///clients.db', 'postgresql+psycopg://me:***@host/clients')
+    ('sqlite:///clients.db', 'postgresql://me:***@host/clients')
     """
     text = str(store)
-    if "://" not in text:
+    scheme, colon, rest = text.partition(":")
+    if not rest.startswith("//") and not (colon and scheme in _SCHEMES):
         return sa.URL.create("sqlite", database=text)
     try:
         url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):
-        raise StoreError("a store's address must read sqlite:///FILE or postgresql://USER@HOST/DATABASE") from None
+        raise StoreError(f"a store's address must read {_FORMS}") from None
+    if any("password" in name for name in url.query):
+        raise StoreError(f"a password belongs before the @ of a store's address or into PGPASSWORD: {_FORMS}")
     backend = url.get_backend_name()
-    if backend == "postgresql":
-        return url.set(drivername="postgresql+psycopg")
+    if backend in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql")
     if backend != "sqlite" or not url.database or url.database == ":memory:" or url.query:
-        raise StoreError(f"{url}: a store is sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+        raise StoreError(f"{url}: a store is {_FORMS}")
     return url
+
+
+def shown(store: str | Path) -> str:
+    """A store's address as it may be told: as it was given, without a password.
+
+    >>> shown("clients.db"), shown("postgresql://me:secret@host/clients")
+    ('clients.db', 'postgresql://me:***@host/clients')
+    """
+    return str(address(store)) if "://" in str(store) else str(store)
 
 
 @contextmanager
 def reading(url: sa.URL) -> Iterator[adbc.Connection]:
     """A connection all of whose reads see the same state of the store."""
     with _connected(url) as connection:
-        if not _is_sqlite(url):
+        if not is_sqlite(url):
             execute(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         _check_revision(url, connection)
         yield connection
@@ -82,7 +108,7 @@ def reading(url: sa.URL) -> Iterator[adbc.Connection]:
 def writing(url: sa.URL) -> Iterator[adbc.Connection]:
     """A connection that alone may write until the block ends: then all is durably stored, or nothing if it failed."""
     with _connected(url, write=True) as connection:
-        if not _is_sqlite(url):
+        if not is_sqlite(url):
             execute(connection, f"SET LOCAL lock_timeout = '{WAIT_SECONDS}s'")
             execute(connection, "SET LOCAL synchronous_commit = on")
         # In SQLite the first statement of a transaction decides; this one takes the write lock. In PostgreSQL it locks
@@ -94,11 +120,19 @@ def writing(url: sa.URL) -> Iterator[adbc.Connection]:
 
 
 @contextmanager
+def by_itself(url: sa.URL) -> Iterator[adbc.Connection]:
+    """A connection each of whose statements is a transaction of its own, for what must not be part of one."""
+    with _connected(url, write=True) as connection:
+        connection.adbc_connection.set_autocommit(True)
+        yield connection
+
+
+@contextmanager
 def _connected(url: sa.URL, write: bool = False) -> Iterator[adbc.Connection]:
     with _one_library_at_a_time(url):
         try:
             with closing(_connect(url)) as connection:
-                if _is_sqlite(url):
+                if is_sqlite(url):
                     _set_up(connection, write)
                 connection.adbc_connection.set_autocommit(False)
                 yield connection
@@ -107,26 +141,44 @@ def _connected(url: sa.URL, write: bool = False) -> Iterator[adbc.Connection]:
 
 
 def _one_library_at_a_time(url: sa.URL) -> AbstractContextManager[object]:
-    return _ALONE if _is_sqlite(url) else nullcontext()
+    return _ALONE if is_sqlite(url) else nullcontext()
 
 
-def _is_sqlite(url: sa.URL) -> bool:
+def is_sqlite(url: sa.URL) -> bool:
+    """Whether a store is an SQLite file; else it is in PostgreSQL."""
     return url.get_backend_name() == "sqlite"
 
 
 def _connect(url: sa.URL) -> adbc.Connection:
-    if _is_sqlite(url):
+    if is_sqlite(url):
         return adbc_driver_sqlite.dbapi.connect(url.database, autocommit=True)
-    uri = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection: adbc.Connection = adbc_driver_postgresql.dbapi.connect(uri, autocommit=True)
+    connection: adbc.Connection = adbc_driver_postgresql.dbapi.connect(
+        url.render_as_string(hide_password=False), autocommit=True
+    )
     return connection
 
 
 def _set_up(connection: adbc.Connection, write: bool) -> None:
     execute(connection, f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
     if write:
-        execute(connection, "PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
+        _log_ahead(connection)  # readers and a writer do not wait for each other
         execute(connection, "PRAGMA synchronous = FULL")  # and yet a commit is on the disk when it returns
+
+
+def _log_ahead(connection: adbc.Connection) -> None:
+    """Have SQLite write ahead into a log; a file that does so already stays as it is.
+
+    Of several that switch a new file at once, SQLite lets one do so and turns the others away without any waiting.
+    """
+    until = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            execute(connection, "PRAGMA journal_mode = WAL")
+            return
+        except adbc.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(_A_MOMENT)
 
 
 def _check_revision(url: sa.URL, connection: adbc.Connection) -> None:
@@ -170,20 +222,30 @@ def ingest(connection: adbc.Connection, table: sa.Table, rows: pa.Table) -> None
             cursor.adbc_ingest(table.name, rows, mode="append")
 
 
+def replace_rows(connection: adbc.Connection, table: sa.Table, rows: pa.Table) -> None:
+    """Put these in the place of all rows of a table; in SQLite nothing of the old ones is left in the file's pages."""
+    if connection.adbc_get_info().get("vendor_name") == "SQLite":
+        execute(connection, "PRAGMA secure_delete = ON")
+    execute(connection, f'DELETE FROM "{table.name}"')
+    ingest(connection, table, rows)
+
+
 def prepare(url: sa.URL, create: bool) -> None:
     """Bring a store's tables to the form that this version works with, all in one transaction.
 
     Raises StoreError where there is no store (unless ``create``), where a newer version has been at work, and where the
     database holds something else.
     """
-    if _is_sqlite(url) and not create and not Path(url.database or "").is_file():
-        raise StoreError(f"{url}: there is no such store; `rapport import` makes one")
+    if is_sqlite(url) and create:
+        _make_private(url)
+    elif is_sqlite(url) and not Path(url.database or "").is_file():
+        raise NoSuchStore(f"{url}: there is no such store; `rapport import` makes one")
     if _is_ready(url):
         return
     engine = _engine(url)
     try:
         with _one_library_at_a_time(url), engine.begin() as connection:
-            if not _is_sqlite(url):
+            if not is_sqlite(url):
                 connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
             _migrate(url, connection, create)
     except sa.exc.DBAPIError as error:
@@ -201,9 +263,20 @@ def _is_ready(url: sa.URL) -> bool:
         return False
 
 
+def _make_private(url: sa.URL) -> None:
+    """An empty file for its owner only, if there is none; SQLite gives what lies beside it the same rights."""
+    try:
+        os.close(os.open(str(url.database), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise StoreError(f"{url}: cannot be made: {error.strerror}") from error
+
+
 def _engine(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
-    if _is_sqlite(url):
+    driver = "sqlite" if is_sqlite(url) else "postgresql+psycopg"
+    engine = sa.create_engine(url.set(drivername=driver), poolclass=sa.NullPool)
+    if is_sqlite(url):
         # As SQLAlchemy's documentation says for statements that change tables to belong to the transaction.
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
@@ -223,7 +296,7 @@ def _migrate(url: sa.URL, connection: sa.Connection, create: bool) -> None:
     if found == REVISION:
         return
     if found is None and not create:
-        raise StoreError(f"{url}: holds no store; `rapport import` makes one")
+        raise NoSuchStore(f"{url}: holds no store; `rapport import` makes one")
     if found is None and tables:
         raise StoreError(f"{url}: holds tables of something else; give the store a database of its own")
 

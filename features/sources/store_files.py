@@ -15,12 +15,23 @@ from functools import partial
 
 import adbc_driver_manager.dbapi as adbc
 import pyarrow as pa
+import pyarrow.csv
 
 from features.histories.columns import Table
 from features.histories.tables import TABLES, Dataset, Tables
 from features.sources.canonical import TableCounts, canonical
 from features.sources.declarations import Declarations
-from features.sources.files import DATASET_FILE, dataset_document, dataset_of, is_readable, table_file, tables_from
+from features.sources.entities.duplicates import SCHEMA
+from features.sources.entities.resolving import resolved
+from features.sources.files import (
+    DATASET_FILE,
+    DUPLICATES_FILE,
+    dataset_document,
+    dataset_of,
+    is_readable,
+    table_file,
+    tables_from,
+)
 from features.sources.settling import Settled
 from features.sources.source import Progress
 from features.sources.store_connection import execute, ingest, select
@@ -43,6 +54,12 @@ class CanonicalFiles:
         """What the data set says of itself."""
         return dataset_of(json.loads(self.contents[DATASET_FILE]))
 
+    @property
+    def duplicates(self) -> pa.Table:
+        """The interactions for which those of other systems stand (``entities.duplicates.SCHEMA``)."""
+        texts = pyarrow.csv.ConvertOptions(column_types=SCHEMA, strings_can_be_null=False)
+        return pyarrow.csv.read_csv(io.BytesIO(self.contents[DUPLICATES_FILE]), convert_options=texts)
+
     def tables(self, tables: Container[str], columns: Mapping[str, Sequence[str]] | None) -> Tables:
         """As ``files.read_tables`` gives them."""
         return tables_from(
@@ -50,8 +67,14 @@ class CanonicalFiles:
         )
 
 
-def make_files(versions: Mapping[str, pa.Table], declarations: Declarations, report: Progress) -> CanonicalFiles:
-    """The canonical files that follow from rows, each version of a thing once or more often."""
+def make_files(
+    versions: Mapping[str, pa.Table], declarations: Declarations, into: Mapping[str, str], report: Progress
+) -> CanonicalFiles:
+    """The canonical files that follow from rows, each version of a thing once or more often.
+
+    ``into`` holds the merges of accounts in force (``store_merging.into``).
+    """
+    whole = resolved(versions, declarations, into)
     counts = {name: TableCounts() for name in TABLES}
     contents: dict[str, bytes] = {}
 
@@ -61,10 +84,13 @@ def make_files(versions: Mapping[str, pa.Table], declarations: Declarations, rep
         contents[table_file(table)] = stream.getvalue()
         return digest
 
-    dataset, notes = canonical(lambda table: versions[table.name], declarations, counts, write, report)
+    dataset, notes = canonical(lambda table: whole.rows[table.name], whole.declarations, counts, write, report)
     document = dataset_document(dataset, {name: count.kept for name, count in counts.items()})
     contents[DATASET_FILE] = json.dumps(document).encode()
-    return CanonicalFiles(contents, notes)
+    duplicates = io.BytesIO()
+    pyarrow.csv.write_csv(whole.duplicates, duplicates)
+    contents[DUPLICATES_FILE] = duplicates.getvalue()
+    return CanonicalFiles(contents, [*whole.notes, *notes])
 
 
 def write_files(connection: adbc.Connection, files: CanonicalFiles, batch: int) -> None:
@@ -87,7 +113,9 @@ def write_files(connection: adbc.Connection, files: CanonicalFiles, batch: int) 
 
 def read_files(connection: adbc.Connection, tables: Collection[str]) -> CanonicalFiles | None:
     """The files of these tables, if the store holds such as are of its last batch and this version can read."""
-    wanted = ", ".join(f"'{name}'" for name in (DATASET_FILE, *(table_file(TABLES[name]) for name in tables)))
+    wanted = ", ".join(
+        f"'{name}'" for name in (DATASET_FILE, DUPLICATES_FILE, *(table_file(TABLES[name]) for name in tables))
+    )
     where = f"WHERE name IN ({wanted}) AND {BATCH} = (SELECT max({BATCH}) FROM batches)"
     rows = select(connection, list(CANONICAL_FILES.c), where).sort_by([("name", "ascending"), ("part", "ascending")])
     parts: dict[str, list[bytes]] = defaultdict(list)

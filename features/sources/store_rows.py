@@ -97,10 +97,15 @@ def to_stored(rows: pa.Table, known: Array, batch: int) -> pa.Table:
     known_of = [name for name in rows.column_names if name not in own and rows[name].null_count < len(rows)]
     columns = {name: _plain(rows[name]) for name in known_of}
     if own:
-        columns[OWN] = _as_json(rows.select(own))
-    columns[KNOWN] = pa.array(known, pa.int64(), mask=known == BEFORE_ALL_TIMES)
+        columns[OWN] = as_json(rows.select(own))
+    columns[KNOWN] = known_column(known)
     columns[BATCH] = pa.repeat(pa.scalar(batch, pa.int64()), len(rows))
     return pa.table(columns)
+
+
+def known_column(known: Array) -> pa.Array:
+    """From when rows are known, empty where they were since ever."""
+    return pa.array(known, pa.int64(), mask=known == BEFORE_ALL_TIMES)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -120,7 +125,7 @@ def from_stored(table: Table, rows: pa.Table, own: Iterable[str]) -> pa.Table:
         if column.required or values.null_count < len(values):
             columns[column.name] = _canonical(column, values)
     own = sorted(own)
-    columns.update(zip(own, _from_json(rows[OWN].combine_chunks(), own), strict=True))
+    columns.update(zip(own, from_json(rows[OWN].combine_chunks(), own), strict=True))
     columns[KNOWN] = rows[KNOWN]
     return pa.table(columns)
 
@@ -149,7 +154,7 @@ def as_versions(table: Table, stored: pa.Table) -> pa.Table:
     return rows.append_column("updated_at", arrival)
 
 
-def _as_json(own: pa.Table) -> pa.Array:
+def as_json(own: pa.Table) -> pa.Array:
     """For each row a JSON object of its known own values, all of them as texts; null where none is known."""
     parts = []
     for name in own.column_names:
@@ -166,7 +171,7 @@ def _as_json(own: pa.Table) -> pa.Array:
     return pc.if_else(pc.equal(members, ""), None, pc.binary_join_element_wise("{", members, "}", ""))
 
 
-def _from_json(objects: pa.Array, names: list[str]) -> list[pa.Array]:
+def from_json(objects: pa.Array, names: list[str]) -> list[pa.Array]:
     """The texts under each name, row by row; each distinct object is read once."""
     if not names or objects.null_count == len(objects):
         return [pa.nulls(len(objects), pa.string())] * len(names)

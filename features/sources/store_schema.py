@@ -3,6 +3,9 @@
 Each canonical table holds every version of its rows: the canonical columns as they came, the user's own columns as
 JSON, the batch that brought the row, and from when it is known. Rows are only ever added. ``migrations`` makes these
 tables; a test holds the two together.
+
+Views ``latest_accounts`` and so on show the latest version of each row. What tells of persons lies in the canonical
+tables, in ``batches`` (``source``, ``declared``), in ``rejects`` and, all of it once more, in ``canonical_files``.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import sqlalchemy as sa
 from features.histories.columns import ColumnType, Table
 from features.histories.tables import TABLES
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration that the definitions below stand for."""
 
 VERSION_TABLE = "rapport_version"
@@ -84,6 +87,31 @@ CANONICAL_FILES = sa.Table(
 )
 
 
-def latest(table: Table) -> str:
-    """The name of the view of the latest version of each row."""
-    return f"latest_{table.name}"
+DECISIONS = sa.Table(
+    "account_decisions",
+    METADATA,
+    sa.Column("number", sa.BigInteger(), nullable=False, comment="of the decision, in their order"),
+    sa.Column("merge_id", sa.BigInteger(), nullable=False, comment="the merge that it makes, or that it undoes"),
+    sa.Column("account_id", sa.Text(), nullable=False),
+    sa.Column("into_id", sa.Text(), comment="the account that it is from then on; empty where a merge is undone"),
+    sa.Column("decided_at", sa.BigInteger(), nullable=False, comment="UTC seconds"),
+    sa.Column("decided_by", sa.Text(), nullable=False),
+)
+
+ERASURES = sa.Table(
+    "erasures",
+    METADATA,
+    sa.Column("number", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("erased_at", sa.BigInteger(), nullable=False, comment="UTC seconds"),
+    sa.Column("scrubbed_at", sa.BigInteger(), comment="UTC seconds; empty until the files are clean"),
+    sa.Column("receipt", sa.Text(), nullable=False, comment="JSON"),
+)
+
+TOMBSTONES = sa.Table(
+    "tombstones",
+    METADATA,
+    sa.Column("kind", sa.Text(), nullable=False, comment="what was erased"),
+    sa.Column("digest", sa.Text(), nullable=False, comment="keyed by erasure_key"),
+)
+
+ERASURE_KEY = sa.Table("erasure_key", METADATA, sa.Column("key", sa.Text(), nullable=False, comment="hexadecimal"))

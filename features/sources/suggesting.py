@@ -147,7 +147,7 @@ class Suggestion:
         """The proposal as the text of a mapping file, with the time zone where one is needed and known."""
         lines = [
             f"# Proposed from the names and the first {self.rows:,} rows of {_shown(self.file)}.",
-            "# Check every line, then:  rapport import FOLDER --map THIS_FILE",
+            "# Check every line, then:  rapport import FILE_OR_FOLDER --map THIS_FILE",
         ]
         if self.crm:
             lines.append(

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from features.histories.conversations import BOTH, CLIENT, US, conversations
 from features.histories.history import History
 from features.sources.files import read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from features.sources.source import FILE, ROW, Found
 
 Row = Mapping[str, object]
@@ -62,7 +62,7 @@ def history(found: Found, folder: Path) -> History:
     for name, rows in found.tables.items():
         kept = [column for column in rows.column_names if column not in (FILE, ROW)]
         pq.write_table(rows.select(kept), source / f"{name}.parquet")
-    summary = import_folder(source, folder / "tables")
+    summary = import_to_folder([source], folder / "tables")
     assert summary.rejects == []
     return History.from_tables(read_tables(folder / "tables"))
 

@@ -13,7 +13,7 @@ from features.histories.history import History
 from features.histories.log import DAY
 from features.histories.tables import TABLES, Dataset, check_records
 from features.sources.files import read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from tests.features.helpers import differences, matrix_of
 from tests.features.worlds import BEGIN, World, random_world
 
@@ -41,7 +41,7 @@ def test_batch_equals_request(seed: int, tmp_path: Path) -> None:
     for table, rows in documents.items():
         if rows:
             (source / f"{table}.jsonl").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
-    summary = import_folder(source, tmp_path / "tables")
+    summary = import_to_folder([source], tmp_path / "tables")
     assert summary.rejected == 0
     tables = read_tables(tmp_path / "tables")
     assert tables.dataset.versioned

@@ -14,7 +14,7 @@ import pytest
 from features.histories.tables import INTERACTIONS, TABLES
 from features.sources import readers
 from features.sources.files import NotCanonical, is_canonical, read_dataset, read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from features.sources.readers import Chunk, SourceError, read_chunks
 
 
@@ -186,7 +186,7 @@ def canonical(tmp_path: Path) -> Path:
         "m1,a,2024-05-01,call,client,answered,\n",
         encoding="utf-8",
     )
-    import_folder(source, tmp_path / "canonical")
+    import_to_folder([source], tmp_path / "canonical")
     return tmp_path / "canonical"
 
 

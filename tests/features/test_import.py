@@ -34,7 +34,8 @@ from features.histories.tables import (
 from features.sources import importing, settling, writing
 from features.sources.declarations import read_declarations
 from features.sources.files import read_tables
-from features.sources.importing import ImportSummary, import_folder
+from features.sources.gathering import ImportOptions
+from features.sources.importing import ImportSummary, import_to_folder
 from features.sources.mapping import read_mapping
 from features.sources.readers import SourceError
 from features.sources.settling import settle
@@ -74,7 +75,7 @@ def imported(folder: Path, out: Path, mapping: str = "") -> tuple[ImportSummary,
     if mapping:
         path = folder.with_suffix(".toml")
         path.write_text(mapping, encoding="utf-8")
-    summary = import_folder(folder, out, path)
+    summary = import_to_folder([folder], out, ImportOptions(path))
     return summary, read_tables(out)
 
 
@@ -432,7 +433,7 @@ def test_observation_ends_where_a_file_says(tmp_path: Path) -> None:
 def test_a_declaration_without_its_heading_is_told(tmp_path: Path) -> None:
     source = put(tmp_path / "in", {"interactions.csv": STREAM, "dataset.toml": "observed_until = 2024-01-01\n"})
     with pytest.raises(SourceError, match=r"dataset\.toml: 'observed_until' is not known; allowed are dataset"):
-        import_folder(source, tmp_path / "out")
+        import_to_folder([source], tmp_path / "out")
 
 
 def test_groups_need_their_column(tmp_path: Path) -> None:
@@ -449,7 +450,7 @@ def test_the_example_mappings(tmp_path: Path, example: str) -> None:
         row = {"account": "u1-c", "person": "u1", "actor": "us", "channel": "text"}
     rows = [{**row, "at": "2001-01-02T03:04:05Z"}, {**row, "at": "2001-01-03T03:04:05Z"}]
     source = put(tmp_path / "in", {"touches.csv.gz": rows})
-    summary = import_folder(source, tmp_path / "out", EXAMPLES / f"{example}.toml")
+    summary = import_to_folder([source], tmp_path / "out", ImportOptions(EXAMPLES / f"{example}.toml"))
     first = known(read_tables(tmp_path / "out").interactions)[0]
     del first["interaction_id"]
     assert not summary.rejected
@@ -478,12 +479,12 @@ def test_an_existing_folder_is_replaced_only_by_a_complete_one(tmp_path: Path, m
     with monkeypatch.context() as broken:
         broken.setattr(importing, "write_dataset", fail)
         with pytest.raises(OSError, match="disk full"):
-            import_folder(source, tmp_path / "out")
+            import_to_folder([source], tmp_path / "out")
     assert contents(tmp_path / "out") == before
     with monkeypatch.context() as broken:
         broken.setattr("os.rename", fail_on(".out.new"))
         with pytest.raises(OSError, match="disk full"):
-            import_folder(source, tmp_path / "out")
+            import_to_folder([source], tmp_path / "out")
     assert contents(tmp_path / "out") == before
     imported(source, tmp_path / "out")
     assert contents(tmp_path / "out") != before
@@ -509,34 +510,34 @@ def test_folders_of_others_are_not_replaced(tmp_path: Path) -> None:
     source = put(tmp_path / "in", {"interactions.csv": STREAM})
     other = put(tmp_path / "other", {"letter.txt": "dear"})
     with pytest.raises(SourceError, match="exists and holds no canonical tables; name a new folder"):
-        import_folder(source, other)
+        import_to_folder([source], other)
     assert (other / "letter.txt").exists()
     with pytest.raises(SourceError, match="would take the place of its source"):
-        import_folder(source, tmp_path)
+        import_to_folder([source], tmp_path)
     shutil.rmtree(other)
     other.mkdir()
-    import_folder(source, other)
+    import_to_folder([source], other)
     assert read_tables(other).interactions.num_rows == 7
 
 
 @pytest.mark.parametrize("files", [{}, {"readme.txt": "x"}, {"interactions.ods": "x"}])
 def test_a_source_without_tables_is_told(tmp_path: Path, files: dict[str, str]) -> None:
-    with pytest.raises(SourceError, match=r"holds no table, such as interactions\.csv"):
-        import_folder(put(tmp_path / "in", files), tmp_path / "out")
-    with pytest.raises(SourceError, match="there is no such folder"):
-        import_folder(tmp_path / "nowhere", tmp_path / "out")
+    with pytest.raises(SourceError, match=r"holds nothing that is known; .* tables such as interactions\.csv"):
+        import_to_folder([put(tmp_path / "in", files)], tmp_path / "out")
+    with pytest.raises(SourceError, match="there is no such file or folder"):
+        import_to_folder([tmp_path / "nowhere"], tmp_path / "out")
 
 
 def test_a_file_without_a_required_column_is_an_error(tmp_path: Path) -> None:
     source = put(tmp_path / "in", {"interactions.csv": "interaction_id#account_id#at\n1#a#2024-05-01\n"})
     with pytest.raises(SourceError, match=r"interactions.csv: has no column interaction_id.*found: interaction_id#acc"):
-        import_folder(source, tmp_path / "out")
+        import_to_folder([source], tmp_path / "out")
 
 
 def test_progress_is_told(tmp_path: Path) -> None:
     told: list[tuple[str, float]] = []
     source = put(tmp_path / "in", {"interactions.csv": STREAM})
-    import_folder(source, tmp_path / "out", progress=lambda step, share: told.append((step, share)))
+    import_to_folder([source], tmp_path / "out", progress=lambda step, share: told.append((step, share)))
     steps = list(dict.fromkeys(step for step, _ in told))
     assert steps[:3] == ["reading interactions.csv", "sorting interactions", "writing interactions"]
     for step in steps:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from features.sources import archives
 from features.sources.mail import containers
 from features.sources.mail.containers import Piece, Pieces, holds_mail
 from tests.features.mail_samples import ENVELOPE, mail, put
@@ -140,7 +141,7 @@ def test_mail_is_told_by_its_content_under_any_name(tmp_path: Path) -> None:
 
 def test_archives_too_deep_within_one_another_are_turned_away(tmp_path: Path) -> None:
     content = MBOX
-    for _ in range(containers.DEEPEST + 1):
+    for _ in range(archives.DEEPEST + 1):
         content = zipped({"inner": content})
     read, pieces = pieces_of(put(tmp_path, {"deep.zip": content}) / "deep.zip")
     assert not read
@@ -148,8 +149,8 @@ def test_archives_too_deep_within_one_another_are_turned_away(tmp_path: Path) ->
 
 
 def test_an_archive_that_expands_beyond_reason_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "FREE_EXPANSION", 100_000)
-    monkeypatch.setattr(containers, "LARGEST_EXPANSION", 10)
+    monkeypatch.setattr(archives, "FREE_EXPANSION", 100_000)
+    monkeypatch.setattr(archives, "LARGEST_EXPANSION", 10)
     bomb = zipped({"a.eml": ONE, "b.mbox": ENVELOPE + ONE + b"\0" * 5_000_000, **{f"c{n}.eml": TWO for n in range(50)}})
     read, pieces = pieces_of(put(tmp_path, {"bomb.zip": bomb, "good.eml": TWO}))
     assert [piece.file for piece in read] == ["bomb.zip/a.eml", "good.eml"]

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from features.sources.mail.dates import NoDate, moment_of, written_at
 from features.sources.mail.messages import (
-    Address,
     Fields,
     content_digest,
     decoded,
@@ -19,6 +18,7 @@ from features.sources.mail.messages import (
     read_fields,
     text_of_bytes,
 )
+from features.sources.parties import Address
 from tests.features.mail_samples import ENVELOPE, WRITTEN, WRITTEN_AT, mail
 
 HTML = "Content-Type: text/html; charset=utf-8\n\n"

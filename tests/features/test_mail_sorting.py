@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from features.sources.mail import contact_table
-from features.sources.mail.messages import Address, read_fields
-from features.sources.mail.parties import Parties, Person, Side, is_free, registered
+from features.sources.mail.messages import read_fields
 from features.sources.mail.sorting import kept_apart
+from features.sources.parties import Address, Parties, Person, Side, contact_table, is_free, registered
 from features.sources.readers import SourceError
 from tests.features.mail_samples import mail
 

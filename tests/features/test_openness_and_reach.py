@@ -19,7 +19,7 @@ from features.histories.log import DAY
 from features.histories.tables import KINDS, TABLES, Dataset
 from features.histories.working_hours import working_seconds
 from features.sources.files import read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from tests.features.helpers import differences, matrix_at, matrix_of
 from tests.features.oracle import Account
 from tests.features.oracles import openness_and_reach
@@ -385,7 +385,7 @@ def test_the_import_gives_what_the_request_gives(tmp_path: Path) -> None:
         ]
         if lines:
             (source / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    summary = import_folder(source, tmp_path / "out")
+    summary = import_to_folder([source], tmp_path / "out")
     assert summary.rejected == 0
     tables = read_tables(tmp_path / "out")
     moments = [BEGIN + days * DAY for days in (200, 420, 499)]

@@ -18,7 +18,7 @@ from features.matrix import Matrix, Rows, build_matrix, indicators_of
 from features.own_columns import OwnColumn, own_columns, own_indicators
 from features.reference import Reference
 from features.sources.files import read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 
 BEGIN = 1_500_000_000
 Row = dict[str, Any]
@@ -80,6 +80,26 @@ def test_an_undated_figure_counts_only_if_it_is_declared_static() -> None:
     assert column(asked(declared, [0, 5], own), "x_region.x_region.now") == [4.0, 4.0]
 
 
+@pytest.mark.parametrize("static", [False, True])
+def test_a_figure_that_took_the_place_of_another_tells_of_no_day(static: bool) -> None:
+    """Known from the change on, it would be known early of those accounts that nobody touched since."""
+    name = "x_score"
+    dataset = Dataset(static=frozenset({name} if static else ()))
+    own = (OwnColumn("accounts", name, static=static),)
+    changed = {"account_id": "A", name: 3, "updated_at": day(20)}
+    alone = history_of([changed], [touch(0)], dataset)
+    assert own_columns(alone)[0] == ()
+    assert ("updated_at" if static else "no dates") in own_columns(alone)[1][0]
+    assert column(asked(alone, [10, 30], own), f"{name}.{name}.now") == [None, None]
+    entered = history_of([{**changed, "recorded_at": day(5)}], [touch(0)], dataset)
+    assert column(asked(entered, [10, 30], own), f"{name}.{name}.now") == [None, None]
+    # As it was entered, and after a version that is still there, it counts.
+    unchanged = history_of([{**changed, "recorded_at": day(20)}], [touch(0)], dataset)
+    assert column(asked(unchanged, [10, 30], own), f"{name}.{name}.now") == [None, 3.0]
+    later = history_of([{"account_id": "A", name: 2, "recorded_at": day(5)}, changed], [touch(0)], dataset)
+    assert column(asked(later, [4, 10, 30], own), f"{name}.{name}.now") == [None, 2.0, 3.0]
+
+
 def test_a_figure_of_interactions_is_their_mean_as_far_as_known() -> None:
     moods = [1.0, 2.0, 3.0, 4.0, 4.5, "n/a", None, True]
     interactions = [touch(number, x_mood=mood) for number, mood in enumerate(moods)]
@@ -128,7 +148,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (source / "interactions.csv").write_text("interaction_id,account_id,at,kind,actor,x_mood\n" + "\n".join(lines))
     (source / "dataset.toml").write_text('[dataset]\nstatic = ["x_region"]\ndirections = { x_score = "up" }\n')
     out = source / "tables"
-    import_folder(source, out)
+    import_to_folder([source], out)
     return out
 
 
@@ -163,7 +183,7 @@ def test_wrong_directions_are_refused(tmp_path: Path) -> None:
     (tmp_path / "accounts.csv").write_text("account_id,x_score\nA,3\n")
     (tmp_path / "dataset.toml").write_text('[dataset]\ndirections = { x_score = "higher" }\n')
     with pytest.raises(ValueError, match=r'directions: .*"up" or "down"'):
-        import_folder(tmp_path, tmp_path / "tables")
+        import_to_folder([tmp_path], tmp_path / "tables")
 
 
 def test_what_a_model_needs_of_them_is_kept_with_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,8 @@ from features.matrix import build_matrix, rows_at
 from features.sources import store_connection, store_files
 from features.sources.declarations import Declarations
 from features.sources.files import read_tables
-from features.sources.importing import Gathered, gather, import_folder
+from features.sources.gathering import Gathered, gather
+from features.sources.importing import import_to_folder
 from features.sources.store import Accepted, Counts, Store, read_store, refresh
 from features.sources.store_connection import execute, writing
 from tests.features.stores import NOW, Record, assert_same, message, plain, query, source
@@ -30,8 +32,13 @@ EVER = 4_000_000_000
 
 
 @pytest.fixture
+def address(empty_store: str) -> str:
+    return empty_store
+
+
+@pytest.fixture
 def store(address: str) -> Store:
-    return Store(address, create=True)
+    return Store(address)
 
 
 class Source:
@@ -45,7 +52,7 @@ class Source:
     ) -> Accepted:
         self.added += 1
         folder = source(self.folder / f"source-{self.added}", tables, **(declared or {}))
-        return self.store.add(gather(folder), at)
+        return self.store.add(gather([folder]), at)
 
 
 @pytest.fixture
@@ -70,8 +77,8 @@ def with_own(world: World, seed: int) -> World:
 def test_the_same_tables_as_a_folder_gives(store: Store, address: str, tmp_path: Path, seed: int) -> None:
     declared = {"observed_until_per": '"account_id"', "records": '["message", "call"]', "static": '["x_size"]'}
     folder = source(tmp_path / "in", with_own(random_world(seed), seed), **declared)
-    summary = import_folder(folder, tmp_path / "out")
-    accepted = store.add(gather(folder), NOW)
+    summary = import_to_folder([folder], tmp_path / "out")
+    accepted = store.add(gather([folder]), NOW)
     assert accepted.dataset == summary.dataset
     assert list(accepted.notes) == [note for note in summary.notes if "dropped" not in note]
     expected = read_tables(tmp_path / "out")
@@ -88,7 +95,7 @@ def test_batches_however_split_and_ordered_give_the_whole(batches: Source, tmp_p
         name: [dict(row) for row in settle_records(TABLES[name], rows)]
         for name, rows in with_own(random_world(seed + 10), seed).items()
     }
-    import_folder(source(tmp_path / "in", world), tmp_path / "out")
+    import_to_folder([source(tmp_path / "in", world)], tmp_path / "out")
     parts: list[dict[str, list[Record]]] = [{name: [] for name in world} for _ in range(4)]
     for name, rows in world.items():
         for row in rows:
@@ -160,8 +167,8 @@ def test_the_same_rows_from_another_form_of_file_add_nothing(store: Store, tmp_p
     ]  # fmt: skip
     lines = "".join(json.dumps(record) + "\n" for record in records)
     (tmp_path / "interactions.jsonl" / "interactions.jsonl").write_text(lines, encoding="utf-8")
-    assert store.add(gather(tmp_path / "interactions.csv"), NOW).batch == 1
-    again = store.add(gather(tmp_path / "interactions.jsonl"), NOW)
+    assert store.add(gather([tmp_path / "interactions.csv"]), NOW).batch == 1
+    again = store.add(gather([tmp_path / "interactions.jsonl"]), NOW)
     assert (again.batch, again.counts["interactions"]) == (None, Counts(repeated=2))
 
 
@@ -377,6 +384,16 @@ def test_given_ends_are_not_beyond_what_was_known(store: Store) -> None:
 
 
 # Rejects
+
+
+def test_names_of_files_that_are_no_text(store: Store, address: str, tmp_path: Path) -> None:
+    named = tmp_path / os.fsdecode(b"caf\xe9")
+    named.mkdir()
+    rows = "interaction_id,account_id,at,kind,actor\n1,a,2024-05-01,order,client\n2,a,once,order,client\n"
+    (named / os.fsdecode(b"interactions-\xe9.csv")).write_text(rows, encoding="utf-8")
+    assert store.add(gather([named]), NOW).counts["interactions"] == Counts(new=1)
+    assert store.batches()[0].source.endswith("/caf?")
+    assert query(address, "SELECT file FROM rejects") == [{"file": "interactions-?.csv"}]
 
 
 def test_rejects_are_kept_with_their_batch(store: Store, address: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import stat
+import traceback
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from features.sources import store_connection
-from features.sources.importing import gather
+from features.sources.gathering import gather
 from features.sources.store import Store, StoreError, read_store
 from features.sources.store_connection import address as parsed
 from features.sources.store_connection import execute, writing
@@ -27,11 +29,40 @@ def test_addresses_that_are_none(text: str) -> None:
         Store(text, create=True)
 
 
-def test_messages_do_not_show_the_password() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://me:secret@localhost:1/none",
+        "postgres://me:secret@localhost:1/none?sslmode=none",
+        "postgresql://me:secret@localhost:port/none",
+        "postgresql://localhost:1/none?password=secret",
+        "postgresql:/me:secret@localhost:1/none",
+        "mysql://me:secret@localhost/none",
+    ],
+)
+def test_messages_and_logs_do_not_show_the_password(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
     with pytest.raises(StoreError) as told:
+        Store(text, create=True)
+    assert "secret" not in "".join(traceback.format_exception(told.value)) + caplog.text
+
+
+def test_a_message_names_the_store() -> None:
+    with pytest.raises(StoreError, match=r"^postgresql://me:\*\*\*@localhost:1/none: cannot be opened as a store: "):
         Store("postgresql://me:secret@localhost:1/none")
-    assert "secret" not in str(told.value)
-    assert "postgresql+psycopg://me:***@localhost:1/none" in str(told.value)
+
+
+def test_only_its_owner_may_read_a_file(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db", create=True)
+    with writing(store.url) as writer:
+        execute(writer, "DELETE FROM deals")
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("store.db", "store.db-wal", "store.db-shm"), 0o600)
+
+
+def test_a_store_in_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"none/store\.db: cannot be made: No such file or directory"):
+        Store(tmp_path / "none" / "store.db", create=True)
 
 
 def test_what_is_not_there_is_not_made_by_reading(tmp_path: Path) -> None:
@@ -75,7 +106,7 @@ NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "0003", "0002"
 
 def upgrade() -> None:
     op.add_column("interactions", sa.Column("mood", sa.Text()))
@@ -89,32 +120,32 @@ def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "migrations"
     shutil.copytree(Path(store_connection.__file__).with_name("migrations"), folder)
     monkeypatch.setattr(store_connection, "_MIGRATIONS", folder)
-    monkeypatch.setattr(store_connection, "REVISION", "0002")
+    monkeypatch.setattr(store_connection, "REVISION", "0003")
     return folder
 
 
 def test_migrating_keeps_the_data(address: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     store = Store(address, create=True)
-    store.add(gather(source(tmp_path / "in", random_world(1))), NOW)
+    store.add(gather([source(tmp_path / "in", random_world(1))]), NOW)
     before = store.tables()
     later: Path = request.getfixturevalue("later")
-    (later / "v0002_mood.py").write_text(NEXT.format(more='raise ValueError("not yet")'))
+    (later / "v0003_mood.py").write_text(NEXT.format(more='raise ValueError("not yet")'))
     with pytest.raises(ValueError, match="not yet"):
         Store(address)
     # A migration that fails is undone as a whole.
-    assert query(address, f"SELECT version_num FROM {VERSION_TABLE}") == [{"version_num": "0001"}]
+    assert query(address, f"SELECT version_num FROM {VERSION_TABLE}") == [{"version_num": REVISION}]
     assert "mood" not in query(address, "SELECT * FROM interactions LIMIT 1")[0]
     with pytest.raises(StoreError, match="was brought to another form"):
         store.tables()  # as if opened by the version to come, which would have migrated it
 
     shutil.rmtree(later / "__pycache__", ignore_errors=True)
-    (later / "v0002_mood.py").write_text(NEXT.format(more="pass"))
+    (later / "v0003_mood.py").write_text(NEXT.format(more="pass"))
     after = Store(address)
-    assert query(address, f"SELECT version_num FROM {VERSION_TABLE}") == [{"version_num": "0002"}]
+    assert query(address, f"SELECT version_num FROM {VERSION_TABLE}") == [{"version_num": "0003"}]
     assert query(address, "SELECT mood FROM interactions LIMIT 1") == [{"mood": None}]
     assert_same(after.tables(), before)
     assert_same(after.tables(known_by=NOW), before)
-    after.add(gather(source(tmp_path / "in2", random_world(2))), NOW)
+    after.add(gather([source(tmp_path / "in2", random_world(2))]), NOW)
     assert [batch.number for batch in after.batches()] == [1, 2]
 
 
@@ -130,7 +161,7 @@ def test_a_store_of_a_newer_version_is_refused(address: str, tmp_path: Path) -> 
         with pytest.raises(StoreError, match=r"was brought to another form \(revision 0099\) meanwhile; start again"):
             use()
     with pytest.raises(StoreError, match="was brought to another form"):
-        store.add(gather(source(tmp_path / "in", random_world(1))), NOW)
+        store.add(gather([source(tmp_path / "in", random_world(1))]), NOW)
 
 
 def test_what_is_stored_survives_a_loss_of_power(tmp_path: Path) -> None:

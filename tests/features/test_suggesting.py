@@ -14,7 +14,8 @@ from openpyxl import Workbook
 
 from features.sources import suggesting
 from features.sources.files import read_tables
-from features.sources.importing import import_folder
+from features.sources.gathering import ImportOptions
+from features.sources.importing import import_to_folder
 from features.sources.readers import SourceError
 from features.sources.suggesting import Guess, Suggestion, profile, suggest
 from tests.features.crm_exports import Row, export, text
@@ -71,7 +72,7 @@ def test_a_pipeline_in_a_local_form(tmp_path: Path) -> None:
 def test_the_import_takes_the_proposal(tmp_path: Path) -> None:
     folder = export(tmp_path / "in", {"pipeline.csv": text(PIPELINE, ";")})
     suggest(folder / "pipeline.csv").write(tmp_path / "mapping.toml")
-    summary = import_folder(folder, tmp_path / "out", tmp_path / "mapping.toml")
+    summary = import_to_folder([folder], tmp_path / "out", ImportOptions(tmp_path / "mapping.toml"))
     assert (summary.counts["deals"].kept, summary.rejected) == (40, 0)
     deals = read_tables(tmp_path / "out").deals
     assert sorted(deals["amount"].to_pylist())[:2] == [1000.5, 2001.5]
@@ -106,7 +107,7 @@ def test_a_column_of_personal_text_under_the_canonical_name_is_left_out_too(tmp_
     found = suggest(folder / "log [1].csv")
     assert lines(found)["text"] == '{ constant = "" }'
     (tmp_path / "mapping.toml").write_text(found.toml("UTC"), encoding="utf-8")
-    import_folder(folder, tmp_path / "out", tmp_path / "mapping.toml")
+    import_to_folder([folder], tmp_path / "out", ImportOptions(tmp_path / "mapping.toml"))
     interactions = read_tables(tmp_path / "out").interactions
     assert (len(interactions), interactions["text"].null_count) == (40, 40)
 

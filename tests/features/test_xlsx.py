@@ -15,7 +15,8 @@ from openpyxl.styles import numbers
 
 from features.sources import readers, workbooks
 from features.sources.files import read_tables
-from features.sources.importing import import_folder
+from features.sources.gathering import ImportOptions
+from features.sources.importing import import_to_folder
 from features.sources.readers import SourceError, read_chunks
 
 DAY = datetime.datetime(2024, 5, 31)
@@ -178,7 +179,7 @@ def test_a_sheet_by_a_mapping(tmp_path: Path) -> None:
     ]
     book(tmp_path / "in" / "book.xlsx", rows, {"D2": numbers.FORMAT_DATE_YYYYMMDD2, "E2": "yyyy-mm-dd hh:mm"}, "Deals")
     (tmp_path / "mapping.toml").write_text(MAPPING, encoding="utf-8")
-    summary = import_folder(tmp_path / "in", tmp_path / "out", tmp_path / "mapping.toml")
+    summary = import_to_folder([tmp_path / "in"], tmp_path / "out", ImportOptions(tmp_path / "mapping.toml"))
     (reject,) = summary.rejects
     assert (reject.file, reject.row, reject.column, reject.value) == ("book.xlsx", 2, "margin", "much")
     won, still_open = sorted(read_tables(tmp_path / "out").deals.to_pylist(), key=lambda row: row["deal_id"])
@@ -201,14 +202,14 @@ def test_mistakes_in_lines_are_told(tmp_path: Path, line: str) -> None:
     book(tmp_path / "in" / "deals.xlsx", [["a"], [1]])
     (tmp_path / "mapping.toml").write_text(f"[deals.columns]\n{line}\n", encoding="utf-8")
     with pytest.raises(SourceError, match=MISTAKES[line]):
-        import_folder(tmp_path / "in", tmp_path / "out", tmp_path / "mapping.toml")
+        import_to_folder([tmp_path / "in"], tmp_path / "out", ImportOptions(tmp_path / "mapping.toml"))
 
 
 def test_one_of_several_columns_must_be_there(tmp_path: Path) -> None:
     book(tmp_path / "in" / "deals.xlsx", [["deal_id", "account_id", "opened_at"], [1, 2, DAY]])
     (tmp_path / "mapping.toml").write_text('[deals.columns]\namount = ["sum", "total"]\n', encoding="utf-8")
     with pytest.raises(SourceError, match=r"deals\.xlsx: has no column sum, which the mapping names"):
-        import_folder(tmp_path / "in", tmp_path / "out", tmp_path / "mapping.toml")
+        import_to_folder([tmp_path / "in"], tmp_path / "out", ImportOptions(tmp_path / "mapping.toml"))
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])

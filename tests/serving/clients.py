@@ -126,7 +126,7 @@ def learned(made: Records) -> Models:
     silent = np.nan_to_num(matrix.values[:, matrix.columns.index("D8f.silence_ratio.now")], nan=9.0)
     worse = np.digitize(silent, (1, 3, 6))
     labels = (worse[:, None] + np.arange(len(HORIZONS)) >= 4).astype(np.int8)
-    settings = RiskSettings(rounds=40, learning_rate=0.1)
+    settings = RiskSettings(rounds=40, learning_rate=0.1, lambda_l2=20.0)
     days_to_end = matrix.standing.days_to_end
     booster = train_booster(matrix.values, days_to_end, matrix.indicators, labels, HORIZONS, None, settings)
     blends = [Blend(booster, slight(matrix, seed), 0.8, 0.3) for seed in range(4)]

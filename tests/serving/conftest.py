@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from serving.champion import Champion
-from serving.portfolio import Portfolio, score_folder
+from serving.portfolio import Portfolio, score_histories
 from tests.serving import clients
 
 
@@ -26,11 +26,11 @@ def champion(made: clients.Records) -> Champion:
 def tables(made: clients.Records, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The portfolio as a canonical folder."""
     folder = tmp_path_factory.mktemp("portfolio")
-    import_folder(clients.write_csv(made, folder / "raw"), folder / "tables")
+    import_to_folder([clients.write_csv(made, folder / "raw")], folder / "tables")
     return folder / "tables"
 
 
 @pytest.fixture(scope="session")
 def portfolio(champion: Champion, tables: Path) -> Portfolio:
     """The portfolio as scored in batch."""
-    return score_folder(champion, tables, clients.AS_OF)
+    return score_histories(champion, tables, clients.AS_OF)

@@ -21,7 +21,7 @@ from models.stage_steps import next_stages
 from serving.answers import document
 from serving.champion import Champion
 from serving.closer import Wishes
-from serving.portfolio import Portfolio, by_value, score_folder
+from serving.portfolio import Portfolio, by_value, score_histories
 from serving.predictor import Scores, score_history, score_records
 from serving.schemas import AccountScore
 from tests.serving.clients import AS_OF, BEGIN, DAY, Records, history, part
@@ -177,11 +177,11 @@ def test_without_a_closer_look_the_answer_says_null(scores: Scores) -> None:
 def test_a_folder_is_looked_at_closer_only_where_it_is_told(
     champion: Champion, tables: Path, portfolio: Portfolio
 ) -> None:
-    few = score_folder(champion, tables, AS_OF, None, EVERYTHING, told=3)
+    few = score_histories(champion, tables, AS_OF, None, EVERYTHING, told=3)
     worth, unvalued = by_value(few.predictions)
     assert set(few.closer) == {one.account_id for one in worth[:3] + unvalued[:3]}
     assert [document(one) for one in few.predictions] == [document(one) for one in portfolio.predictions]
-    every = score_folder(champion, tables, AS_OF, None, EVERYTHING)
+    every = score_histories(champion, tables, AS_OF, None, EVERYTHING)
     assert set(every.closer) == {one.account_id for one in every.predictions}
     assert {account: every.closer[account] for account in few.closer} == few.closer
     assert portfolio.closer == {}

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import rapport
+from features import terminal
 from serving.answers import moment
 from serving.champion import Champion, NoChampion
 from tests.serving.clients import AS_OF, DAY
@@ -28,7 +29,7 @@ def served(champion: Champion, monkeypatch: pytest.MonkeyPatch) -> None:
     """The champion of the tests in the place of a registered one."""
     monkeypatch.setattr("serving.champion.load_champion", lambda address: champion)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///nowhere.db")
-    monkeypatch.setattr(rapport, "WIDE", 400)
+    monkeypatch.setattr(terminal, "WIDE", 400)
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def unserved(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("serving.champion.load_champion", none)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///nowhere.db")
-    monkeypatch.setattr(rapport, "WIDE", 400)
+    monkeypatch.setattr(terminal, "WIDE", 400)
 
 
 @pytest.mark.usefixtures("served")
@@ -79,7 +80,7 @@ def test_changes_that_cannot_be_told_say_why(tables: Path) -> None:
 
 
 def test_scorecards_need_no_model(tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rapport, "WIDE", 400)
+    monkeypatch.setattr(terminal, "WIDE", 400)
     told = run("scorecards", tables, "--as-of", NOW, "--top", "2", "--out", tmp_path / "cards.csv").stdout
     assert len(_rows(told)) == 2
     assert "✗" in told

@@ -14,8 +14,8 @@ from features.judgements.warmth import warmth
 from features.matrix import build_matrix, rows_at, snapshots
 from features.measuring import measure_portfolio
 from features.reference import Reference
-from features.sources.importing import import_folder
-from serving.judged import JudgedPortfolio, judge_folder
+from features.sources.importing import import_to_folder
+from serving.judged import JudgedPortfolio, judge_histories
 from serving.judged_report import TEMPLATE, judged_page
 from serving.portfolio import Profile
 from serving.reports import render
@@ -28,7 +28,7 @@ from tests.serving.pages import EVIL, Tags
 
 @pytest.fixture(scope="module")
 def judged(tables: Path) -> JudgedPortfolio:
-    return judge_folder(tables, AS_OF)
+    return judge_histories(tables, AS_OF)
 
 
 def test_every_account_is_judged_as_over_the_whole_portfolio(judged: JudgedPortfolio, made: Records) -> None:
@@ -54,9 +54,9 @@ def test_clients_come_first_the_most_valuable_first(judged: JudgedPortfolio) -> 
 
 
 def test_what_was_not_known_yet_is_left_out(tables: Path, made: Records) -> None:
-    early = judge_folder(tables, BEGIN + 60 * DAY)
+    early = judge_histories(tables, BEGIN + 60 * DAY)
     assert early.nothing_known + len(early.accounts) == len(made["accounts"])
-    before = judge_folder(tables, BEGIN - 4000 * DAY)
+    before = judge_histories(tables, BEGIN - 4000 * DAY)
     assert (before.accounts, before.nothing_known) == ([], len(made["accounts"]))
     assert "0 clients" in judged_page(before)["headline"]
 
@@ -148,6 +148,6 @@ def test_names_cannot_become_markup_and_nothing_comes_from_elsewhere(judged: Jud
 
 def test_where_no_deals_are_recorded_every_account_is_taken_for_a_client(made: Records, tmp_path: Path) -> None:
     without = {table: rows for table, rows in made.items() if table != "deals"}
-    import_folder(write_csv(without, tmp_path / "raw"), tmp_path / "tables")
-    judged = judge_folder(tmp_path / "tables", AS_OF)
+    import_to_folder([write_csv(without, tmp_path / "raw")], tmp_path / "tables")
+    judged = judge_histories(tmp_path / "tables", AS_OF)
     assert {(one.no_client, one.stage.stage) for one in judged.accounts} == {(None, "unknown")}

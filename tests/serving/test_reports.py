@@ -15,13 +15,13 @@ from models.change import Change
 from models.help import Help, Step, Target
 from models.stage_direction import Direction
 from models.stage_steps import NextStage, NotKnown, StageStep
+from models.words import between, day
 from serving import reports
 from serving.champion import Champion
 from serving.closer import Course, Wishes
 from serving.closer_words import change_words, course_words, help_words
-from serving.portfolio import Learned, Portfolio, Profile, score_folder
+from serving.portfolio import Learned, Portfolio, Profile, score_histories
 from serving.reports import LEARNED_LATER, LOOK_BACK, MEANINGS, REASONS, page, render
-from serving.words import between, day
 from tests.serving.clients import AS_OF, DAY
 from tests.serving.pages import EVIL, Tags
 
@@ -31,7 +31,7 @@ EVERYTHING = Wishes(help=True, scorecards=True, course=True, since=AS_OF - LOOK_
 @pytest.fixture(scope="module")
 def told(champion: Champion, tables: Path) -> Portfolio:
     """The portfolio with a closer look at those told one by one."""
-    return score_folder(champion, tables, AS_OF, None, EVERYTHING, told=30)
+    return score_histories(champion, tables, AS_OF, None, EVERYTHING, told=30)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from features.histories.tables import ACCOUNTS, Dataset
 from serving.answers import document, flat, ranked
 from serving.champion import Champion
-from serving.portfolio import Portfolio, profiles, score_folder
+from serving.portfolio import Portfolio, profiles, score_histories
 from serving.predictor import NothingToScore, TooManyAccounts, score_records
 from serving.schemas import AccountScore
 from tests.serving.clients import AS_OF, DAY, Records, part
@@ -142,7 +142,7 @@ def test_a_horizon_that_the_model_does_not_know_is_refused(champion: Champion, m
 
 
 def test_another_horizon_weighs_and_explains_by_it(champion: Champion, tables: Path, portfolio: Portfolio) -> None:
-    near = score_folder(champion, tables, AS_OF, 30)
+    near = score_histories(champion, tables, AS_OF, 30)
     assert near.horizon == 30
     for one, other in zip(
         sorted(near.predictions, key=lambda one: one.account_id),

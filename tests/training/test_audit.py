@@ -25,7 +25,7 @@ from features.measuring import measure_portfolio
 from features.own_columns import own_columns
 from features.reference import Reference
 from features.sources.files import read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from features.standing import Standing
 from models.risk import HORIZONS
 from tests.features.helpers import differences, matrix_of
@@ -83,7 +83,7 @@ def prepared(tables: Tables) -> Training:
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Training:
     base = tmp_path_factory.mktemp("clean")
     simulate(base / "raw", 120, 4, seed=5, truth=False)
-    import_folder(base / "raw", base / "tables")
+    import_to_folder([base / "raw"], base / "tables")
     return prepared(read_tables(base / "tables"))
 
 
@@ -234,7 +234,7 @@ def imported(world: World, folder: Path) -> Tables:
     for table, rows in as_documents(world).items():
         if rows:
             (source / f"{table}.jsonl").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
-    assert import_folder(source, folder / "tables").rejected == 0
+    assert import_to_folder([source], folder / "tables").rejected == 0
     return read_tables(folder / "tables")
 
 

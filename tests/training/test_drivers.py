@@ -20,7 +20,7 @@ from features.matrix import Matrix, build_matrix, rows_at, snapshots
 from features.measuring import measure_portfolio
 from features.reference import Reference
 from features.sources.files import read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from models.blend import Blend
 from models.calibration import Calibration
 from models.explanation import explain
@@ -41,7 +41,7 @@ MECHANISMS = ("neglect", "champion", "price", "mistake", "rival", "budget")
 def simulated(folder: Path, accounts: int, seed: int) -> tuple[History, Matrix]:
     """A portfolio and its matrix at every second month start."""
     simulate(folder / "raw", accounts, 4, seed=seed)
-    import_folder(folder / "raw", folder / "tables")
+    import_to_folder([folder / "raw"], folder / "tables")
     history = History.from_tables(read_tables(folder / "tables"))
     months = snapshots(int(first_event(history).min()), int(observed_until(history).max()))
     rows = rows_at(history, months[::2])

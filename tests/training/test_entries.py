@@ -94,6 +94,20 @@ def test_a_share_holds_something_of_few_groups_too(seed: int) -> None:
     assert 100 < int(part.usable.sum()) < 350
 
 
+def test_a_share_holds_the_same_part_of_lost_accounts_and_of_others_or_as_many_lost_as_asked() -> None:
+    account = np.repeat(np.arange(1000), 2)
+    labels = [[int(one < 10), int(one < 40)] for one in account]
+    whole = by_hand(account.tolist(), labels)
+    for seed in range(3):
+        part = whole.share(1000, seed)
+        assert part.lost_accounts(part.usable).max() == 10
+        assert len(np.unique(part.matrix.rows.account)) == 10 + 240
+        enough = whole.share(1000, seed, lost=8)
+        assert enough.lost_accounts(enough.usable).max() == 32
+    assert whole.share(1000, 7, lost=10) is whole
+    assert whole.share(1000, 7, lost=99) is whole
+
+
 # Folds
 
 

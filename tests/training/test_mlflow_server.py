@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from features.sources.files import iso
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from models.archive import Models
 from serving.champion import NoChampion, load_champion, locate
 from tests.serving import clients
@@ -88,7 +88,7 @@ def test_from_the_first_model_to_a_promotion_and_back(server: str, tmp_path: Pat
     shutil.rmtree(champion.location.folder)
 
     tables = tmp_path / "tables"
-    import_folder(clients.write_csv(made, tmp_path / "raw"), tables)
+    import_to_folder([clients.write_csv(made, tmp_path / "raw")], tables)
     with pytest.raises(CannotCompare, match="have learned from what happened until 2025-06-19"):
         promote(tables, "ann", NOW)
     decision, _ = promote(tables, "ann", NOW, despite="to try it")

@@ -21,7 +21,7 @@ from features.histories.tables import Tables
 from features.matrix import build_matrix, fingerprint, indicators_of, rows_at, snapshots
 from features.reference import NOTHING
 from features.sources.files import iso, read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from models.archive import Models
 from models.risk import EXPLAINED, HORIZONS, Definition, RiskModel
 from models.stage import StageModel
@@ -88,7 +88,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     base = tmp_path_factory.mktemp("world")
     simulate(base / "raw", 160, 4, seed=17, truth=False)
-    import_folder(base / "raw", base / "tables")
+    import_to_folder([base / "raw"], base / "tables")
     tables = read_tables(base / "tables")
     return World(tables, History.from_tables(tables))
 
@@ -343,7 +343,7 @@ def test_a_quiet_run_says_so(found: Monitoring, tracking_store: str) -> None:
 def test_the_command_ends_with_code_4_where_there_is_an_alarm(tracking_store: str, tmp_path: Path) -> None:
     """A registered champion, and an export that has not come for three months."""
     made = clients.records()
-    import_folder(clients.write_csv(made, tmp_path / "raw"), tmp_path / "tables")
+    import_to_folder([clients.write_csv(made, tmp_path / "raw")], tmp_path / "tables")
     learned = clients.learned(made)
     learned.meta["data"]["learned_until"] = iso(clients.AS_OF - 200 * DAY)
     learned.meta["count_as_lost"] = []

@@ -20,7 +20,7 @@ from features.matrix import Matrix, build_matrix, fingerprint, rows_at, snapshot
 from features.measuring import measure_portfolio
 from features.reference import NOTHING, Reference
 from features.sources.files import iso, read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from models.archive import FingerprintMismatch, Models
 from models.risk import HORIZONS, Definition, RiskModel
 from models.stage import StageModel
@@ -62,7 +62,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     base = tmp_path_factory.mktemp("world")
     simulate(base / "raw", 150, 4, seed=5, truth=False)
-    import_folder(base / "raw", base / "tables")
+    import_to_folder([base / "raw"], base / "tables")
     history = History.from_tables(read_tables(base / "tables"))
     until = int(observed_until(history).max())
     matrix = build_matrix(history, rows_at(history, snapshots(int(first_event(history).min()), until)))

@@ -17,7 +17,8 @@ import pytest
 from typer.testing import CliRunner
 
 from features.sources.files import iso, read_dataset, read_tables
-from features.sources.importing import import_folder
+from features.sources.gathering import AS_IS
+from features.sources.importing import import_to_folder
 from rapport import app
 from tests.models.portfolio import contract_models
 from tests.serving import clients
@@ -70,7 +71,7 @@ if "{where}" == "swapping":
 else:
     importing.write_dataset = hang
 with only_one(lock):
-    importing.import_folder(source, tables)
+    importing.import_to_folder([source], tables)
 """
 
 STEPS = {"training": TRAINING, **{where: IMPORTING.format(where=where) for where in ("importing", "swapping")}}
@@ -98,7 +99,7 @@ class House:
     def begin(self, where: str) -> subprocess.Popen[str]:
         """A retraining in a process of its own that has come so far and waits there."""
         process = subprocess.Popen(
-            [sys.executable, "-c", HANG + STEPS[where], self.source, self.tables, lock_file(self.address, self.tables)],
+            [sys.executable, "-c", HANG + STEPS[where], self.source, self.tables, lock_file(self.address)],
             env={**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": self.address},
             stdout=subprocess.PIPE,
             text=True,
@@ -138,7 +139,7 @@ def house(address: str, tmp_path_factory: pytest.TempPathFactory) -> House:
     folder = tmp_path_factory.mktemp("house")
     simulate(folder / "raw", 90, 4, seed=5, truth=False)
     made = clients.records()
-    import_folder(clients.write_csv(made, folder / "earlier"), folder / "tables")
+    import_to_folder([clients.write_csv(made, folder / "earlier")], folder / "tables")
     learned = clients.learned(made)
     learned.meta["data"]["learned_until"] = iso(clients.AS_OF)
     learned.meta["count_as_lost"] = []
@@ -179,10 +180,10 @@ def killed_training(house: House, killed_importing: Seen) -> Seen:
     try:
         with (
             pytest.raises(AlreadyRunning, match=f"process {process.pid}"),
-            only_one(lock_file(house.address, house.tables)),
+            only_one(lock_file(house.address)),
         ):
             pytest.fail("two at once")
-        answer = CliRunner().invoke(app, ["retrain", str(house.source), "--tables", str(house.tables)])
+        answer = CliRunner().invoke(app, ["retrain", str(house.source), "--out", str(house.tables)])
         assert answer.exit_code == 5
         assert "another retraining holds" in answer.stderr
     finally:
@@ -193,8 +194,8 @@ def killed_training(house: House, killed_importing: Seen) -> Seen:
 @pytest.fixture(scope="module")
 def finished(house: House, killed_training: Seen) -> Retrained:
     """The same once more, to the end."""
-    with only_one(lock_file(house.address, house.tables)):
-        return retrain(house.source, house.tables, None, QUICK, NOW)
+    with only_one(lock_file(house.address)):
+        return retrain([house.source], house.tables, AS_IS, QUICK, NOW)
 
 
 def test_killed_while_importing_everything_is_as_it_was(before: Seen, killed_importing: Seen) -> None:
@@ -223,7 +224,7 @@ def test_what_was_trained_a_moment_ago_waits_to_be_compared(finished: Retrained)
 
 
 def test_nothing_new_is_not_trained_on_again(house: House, finished: Retrained) -> None:
-    again = retrain(house.source, house.tables, None, QUICK, NOW)
+    again = retrain([house.source], house.tables, AS_IS, QUICK, NOW)
     assert (again.trained, again.unchanged, again.proposal) == (None, "2", None)
     assert look(house).versions == 2
 
@@ -242,7 +243,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_other_options_are_something_new(house: House, finished: Retrained, watched: None) -> None:
     with pytest.raises(Trains):
-        retrain(house.source, house.tables, None, TrainOptions(group="owner"), NOW)
+        retrain([house.source], house.tables, AS_IS, TrainOptions(group="owner"), NOW)
 
 
 def test_other_columns_are_something_new(
@@ -250,7 +251,7 @@ def test_other_columns_are_something_new(
 ) -> None:
     monkeypatch.setattr(retraining, "fingerprint", lambda: "another")
     with pytest.raises(Trains):
-        retrain(house.source, house.tables, None, QUICK, NOW)
+        retrain([house.source], house.tables, AS_IS, QUICK, NOW)
 
 
 def test_a_version_whose_run_was_killed_is_not_taken_for_done(house: House, finished: Retrained, watched: None) -> None:
@@ -259,7 +260,7 @@ def test_a_version_whose_run_was_killed_is_not_taken_for_done(house: House, fini
     client.update_run(run_id, status="RUNNING")
     try:
         with pytest.raises(Trains):
-            retrain(house.source, house.tables, None, QUICK, NOW)
+            retrain([house.source], house.tables, AS_IS, QUICK, NOW)
     finally:
         client.update_run(run_id, status="FINISHED")
 
@@ -268,11 +269,11 @@ def test_a_version_that_was_trained_by_hand_counts_too(house: House, finished: R
     assert finished.trained is not None
     run_id = finished.trained.registered.run_id
     mlflow.MlflowClient().delete_tag(run_id, OPTIONS_TAG)
-    assert retrain(house.source, house.tables, None, TrainOptions(), NOW).unchanged == "2"
+    assert retrain([house.source], house.tables, AS_IS, TrainOptions(), NOW).unchanged == "2"
 
 
 def test_the_command_says_that_nothing_is_new_and_names_rejected_rows(house: House, finished: Retrained) -> None:
-    command = ["retrain", str(house.source), "--tables", str(house.tables)]
+    command = ["retrain", str(house.source), "--out", str(house.tables)]
     answer = CliRunner().invoke(app, command)
     assert answer.exit_code == 0, answer.output
     assert "Nothing is new: version 2" in answer.stderr
@@ -283,7 +284,7 @@ def test_the_command_says_that_nothing_is_new_and_names_rejected_rows(house: Hou
     finally:
         bad.unlink()
     assert answer.exit_code == 3, answer.output
-    assert "1 rows were rejected" in answer.stderr
+    assert "1 records were rejected" in answer.stderr
 
 
 def test_killed_between_the_two_renames_the_former_tables_come_back(house: House, finished: Retrained) -> None:
@@ -291,7 +292,7 @@ def test_killed_between_the_two_renames_the_former_tables_come_back(house: House
     kill(house.begin("swapping"))
     assert not house.tables.exists()
     assert house.leftovers == [".tables.new", ".tables.old"]
-    again = retrain(house.source, house.tables, None, QUICK, NOW)
+    again = retrain([house.source], house.tables, AS_IS, QUICK, NOW)
     assert (again.unchanged, look(house).sha256, house.leftovers) == ("2", sha256, [])
 
 
@@ -306,9 +307,9 @@ def test_a_lock_that_was_left_behind_holds_nobody_up(tmp_path: Path) -> None:
     assert lock.read_text() == f"process {os.getpid()}\n"
 
 
-def test_the_lock_lies_in_the_store_or_beside_the_tables_of_a_server_s(tmp_path: Path) -> None:
-    assert lock_file(f"sqlite:///{tmp_path}/a/mlflow.db", tmp_path / "t") == tmp_path / "a" / "retrain.lock"
-    assert lock_file("http://127.0.0.1:5000", tmp_path / "t") == tmp_path / ".t.retrain.lock"
+def test_the_lock_lies_beside_the_tracking_store(tmp_path: Path) -> None:
+    assert lock_file(f"sqlite:///{tmp_path}/a/mlflow.db") == tmp_path / "a" / "retrain.lock"
+    assert lock_file("http://127.0.0.1:5000") == Path("mlruns", "retrain.lock")
 
 
 # What is proposed

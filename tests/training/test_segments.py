@@ -12,7 +12,7 @@ from features.histories.history import History
 from features.histories.log import DAY, Array
 from features.matrix import Matrix, build_matrix, rows_at
 from features.sources.files import read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from training.segments import (
     FEW,
     MOST_NAMES,
@@ -46,7 +46,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Parting],
     raw = tmp_path_factory.mktemp("raw")
     for name, rows in (("accounts", ACCOUNTS), ("interactions", INTERACTIONS), ("deals", DEALS)):
         (raw / f"{name}.csv").write_text(rows, encoding="utf-8")
-    import_folder(raw, raw / "tables")
+    import_to_folder([raw], raw / "tables")
     tables = read_tables(raw / "tables")
     history = History.from_tables(tables)
     moments = np.array(["2022-06-01", "2023-02-01", "2023-04-01", "2024-06-01"], "datetime64[s]").astype(np.int64)
@@ -90,7 +90,7 @@ def test_size_is_money_a_year_in_thirds(world: tuple[dict[str, Parting], Matrix]
 
 def test_nothing_recorded_is_one_part_not_none(tmp_path: Path) -> None:
     (tmp_path / "interactions.csv").write_text(INTERACTIONS, encoding="utf-8")
-    import_folder(tmp_path, tmp_path / "tables")
+    import_to_folder([tmp_path], tmp_path / "tables")
     tables = read_tables(tmp_path / "tables")
     history = History.from_tables(tables)
     matrix = build_matrix(history, rows_at(history, np.array([1_700_000_000])))

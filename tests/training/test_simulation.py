@@ -23,7 +23,7 @@ from features.histories.spells import contract_spells
 from features.histories.tables import ALLOWED_BY_KIND, INTERACTIONS, KINDS
 from features.indicators import REGISTRY
 from features.sources.files import read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from tests.training.simulation_oracle import forward_risks, posteriors
 from training.simulation import SimulationSummary, compiling, simulate
 from training.simulation import records as r
@@ -140,7 +140,7 @@ def test_losses_are_those_of_the_deal_record(portfolio: Portfolio) -> None:
 
 def test_losses_are_those_that_training_counts(written: tuple[Path, SimulationSummary], tmp_path: Path) -> None:
     folder, summary = written
-    import_folder(folder, tmp_path / "canonical")
+    import_to_folder([folder], tmp_path / "canonical")
     history = History.from_tables(read_tables(tmp_path / "canonical"))
     spells = contract_spells(history.deals)
     until = history.dataset.observed_until
@@ -267,7 +267,7 @@ def test_arguments_out_of_range_are_refused(accounts: int, years: int, seed: int
 
 def test_every_row_passes_the_door(written: tuple[Path, SimulationSummary], tmp_path: Path) -> None:
     folder, summary = written
-    imported = import_folder(folder, tmp_path / "canonical")
+    imported = import_to_folder([folder], tmp_path / "canonical")
     assert imported.rejects == []
     assert imported.ignored == {}
     assert {name: counts.read for name, counts in imported.counts.items()} == {

@@ -14,7 +14,7 @@ from features.histories.log import NEVER
 from features.histories.tables import STAGES
 from features.matrix import Matrix, Rows, build_matrix
 from features.sources.files import read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from tests.models.reviews import reviewed, some
 from training import stage_judging
 from training.simulation import simulate
@@ -40,7 +40,7 @@ class Reviews:
 def reviews(tmp_path_factory: pytest.TempPathFactory) -> Reviews:
     folder = tmp_path_factory.mktemp("reviews")
     simulate(folder / "raw", 900, 4, seed=3, truth=False)
-    import_folder(folder / "raw", folder / "tables")
+    import_to_folder([folder / "raw"], folder / "tables")
     history = History.from_tables(read_tables(folder / "tables"))
     rows = history.reviews.where(history.reviews["replaced"] == NEVER)
     matrix = build_matrix(history, Rows(rows.segment, rows["at"]))

@@ -30,7 +30,7 @@ from features.histories.tables import TABLES
 from features.matrix import Matrix, Rows, build_matrix, fingerprint, rows_at, snapshots
 from features.own_columns import OwnColumn
 from features.sources.files import iso, read_tables
-from features.sources.importing import import_folder
+from features.sources.importing import import_to_folder
 from models.archive import Models, load
 from models.prediction import predict
 from models.risk import HORIZONS, Definition, RiskModel
@@ -65,7 +65,7 @@ class World:
 
 def simulated(base: Path, accounts: int) -> World:
     simulate(base / "raw", accounts, 4, seed=5, truth=False)
-    import_folder(base / "raw", base / "tables")
+    import_to_folder([base / "raw"], base / "tables")
     history = History.from_tables(read_tables(base / "tables"))
     moments = snapshots(int(first_event(history).min()), int(observed_until(history).max()))
     matrix = build_matrix(history, rows_at(history, moments))
@@ -169,7 +169,7 @@ def doubted(small: World, report: TrainReport, tmp_path_factory: pytest.TempPath
         writer.writerows(accounts)
     with (base / "raw" / "dataset.toml").open("a", encoding="utf-8") as file:
         file.write('static = ["x_doubt"]\ndirections = { x_doubt = "down" }\n')
-    import_folder(base / "raw", base / "tables")
+    import_to_folder([base / "raw"], base / "tables")
     return base / "tables"
 
 
@@ -278,7 +278,7 @@ def test_pictures_and_documents_lie_with_the_run(report: TrainReport, files: Pat
     found = {str(file.relative_to(files)) for file in files.rglob("*") if file.is_file()}
     pictures = {f"plots/{kind}_{days}.png" for kind in ("reliability", "gain") for days in HORIZONS}
     pictures |= {"plots/stability.png", "plots/learning.png"}
-    told = {"evaluation.json", "evaluation.html", "model_card.md", "trials.json", "indicators.json"}
+    told = {"evaluation.json", "evaluation.html", "model_card.md", "trials.json", "indicators.json", "accounts.json"}
     assert found == pictures | told
     assert all((files / picture).read_bytes().startswith(b"\x89PNG") for picture in pictures)
     evaluation = document(files / "evaluation.json")
@@ -536,7 +536,7 @@ def test_own_columns_are_learned_from_explained_and_kept_with_the_model(
 
 def test_without_deals_lost_means_silence(small: World, report: TrainReport, tmp_path: Path) -> None:
     shutil.copytree(small.raw, tmp_path / "raw", ignore=shutil.ignore_patterns("deals.csv"))
-    import_folder(tmp_path / "raw", tmp_path / "tables")
+    import_to_folder([tmp_path / "raw"], tmp_path / "tables")
     silent = train(tmp_path / "tables", replace(SMALL, silence_days=90))
     assert silent.definition == silent.model.definition == "silence"
     assert silent.messages[0].startswith("There are no won deals: lost means silence for 90 days")
@@ -559,7 +559,7 @@ def test_without_deals_lost_means_silence(small: World, report: TrainReport, tmp
 
 def test_a_handful_of_clients_is_too_little_and_nothing_is_registered(report: TrainReport, tmp_path: Path) -> None:
     simulate(tmp_path / "raw", 12, 2, seed=5, truth=False)
-    import_folder(tmp_path / "raw", tmp_path / "tables")
+    import_to_folder([tmp_path / "raw"], tmp_path / "tables")
     before = versions()
     with pytest.raises(CannotTrain, match=r"too few losses to foretell any: 30 days: \d accounts lost; ") as declined:
         train(tmp_path / "tables", TrainOptions())

@@ -25,9 +25,9 @@ from features.sources.crm.definitions import Condition, Crm, Options, read_optio
 from features.sources.crm.events import settle
 from features.sources.crm.links import REFERENCES, Links, Whose
 from features.sources.crm.recognise import export_files, recognise
-from features.sources.crm.rows import UNKNOWN, Batch, Rows, Writing, found_writing, typed
+from features.sources.crm.rows import UNKNOWN, Batch, Rows, Writing, each, found_writing, typed
 from features.sources.readers import Array, SourceError
-from features.sources.source import FILE, ROW, Found, Progress
+from features.sources.source import FILE, ROW, Found, Progress, shared_mail_id
 
 _TOLD_COLUMNS = 8
 
@@ -52,8 +52,7 @@ def read(path: Path, options: Mapping[str, Any] | None = None, progress: Progres
         broken: list[Reject] = []
         batches = [batch for one in known for batch in file_batches(crm, one, chosen, broken, report)]
     found = canonical(crm, batches, chosen, report)
-    notes = [f"not taken in, for they are no known exports of {crm.name}: {', '.join(others)}"] if others else []
-    return replace(found, rejects=broken + found.rejects, notes=found.notes + notes)
+    return replace(found, rejects=broken + found.rejects, others=others)
 
 
 def canonical(crm: Crm, batches: Sequence[Batch], options: Options, progress: Progress | None = None) -> Found:
@@ -180,6 +179,8 @@ class _Reading:
                 values = rows.texts[key]
                 named = pc.binary_join_element_wise(name, values, "-")
                 rows.texts[key] = pc.if_else(pc.equal(values, ""), "", named)
+        if "shared_id" in rows.texts:
+            rows.texts["shared_id"] = each(rows.texts["shared_id"], shared_mail_id)
         self._add("interactions", rows)
 
     def _linked(self, rows: Rows, references: Sequence[str] = REFERENCES) -> Rows:

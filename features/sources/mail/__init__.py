@@ -1,6 +1,5 @@
 """Mail as a source: mbox, maildir, folders of single mails, zipped or not (see ``docs/mail.md``)."""
 
-from features.sources.mail.parties import contact_table
 from features.sources.mail.reading import MailOptions, read, recognises
 
-__all__ = ["MailOptions", "contact_table", "read", "recognises"]
+__all__ = ["MailOptions", "read", "recognises"]

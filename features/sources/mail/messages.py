@@ -15,6 +15,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from html.parser import HTMLParser
 
+from features.sources.parties import Address, is_address
+
 LONGEST_TEXT = 200_000
 """Characters of a text, or of the HTML of one, that are read."""
 LONGEST_FIELD = 64_000
@@ -25,7 +27,6 @@ DEEPEST = 20
 """Parts within parts."""
 
 _ID = re.compile(r"<([^<>\s]{1,998})>")
-_ADDRESS = re.compile(r"[^@\s<>()\[\],;:\"\x00-\x1f\x7f]{1,100}@[^@\s<>()\[\],;:\"\x00-\x1f\x7f]{1,99}")
 _OBSCURED = re.compile(r"^\s*([^\s@<]+) at ([^\s@<]+\.[^\s@<]+)(?=\s|$)")
 _FOLD = re.compile(r"\s+")
 _BODY = re.compile(rb"\r?\n\r?\n")
@@ -34,14 +35,6 @@ _ALIASES = {"us-ascii": "utf-8", "ascii": "utf-8", "iso-8859-1": "cp1252", "lati
 _NO_CHARSETS = frozenset(("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "unicode-escape"))
 _LINE_TAGS = frozenset(("p", "div", "br", "tr", "li", "hr", "h1", "h2", "h3", "h4", "ul", "ol", "table", "pre"))
 _SILENT_TAGS = frozenset(("script", "style", "title"))
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A mail address in small letters, and the name that stood with it."""
-
-    address: str
-    name: str = ""
 
 
 @dataclass(slots=True)
@@ -96,7 +89,7 @@ def _addresses(value: str) -> list[Address]:
     except RecursionError:  # comments within comments within comments
         return []
     found = ((text.strip("'\"<> .").lower(), name) for name, text in parsed)
-    return [Address(one, decoded(name).strip("'\" ")) for one, name in found if _ADDRESS.fullmatch(one)]
+    return [Address(one, decoded(name).strip("'\" ")) for one, name in found if is_address(one)]
 
 
 def read_fields(content: bytes) -> Fields:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +16,17 @@ from features.histories.checks import shown
 from features.histories.columns import Reject
 from features.sources.mail.containers import Piece, Pieces, holds_mail
 from features.sources.mail.dates import NoDate, written_at
-from features.sources.mail.messages import Address, Fields, content_digest, decoded, read_body, read_fields
-from features.sources.mail.parties import Parties, Person, Side
+from features.sources.mail.messages import Fields, content_digest, decoded, read_body, read_fields
 from features.sources.mail.quotes import layers, shingles
 from features.sources.mail.sorting import INVITATION, LEAVING, kept_apart, mentions_leaving
 from features.sources.mail.threads import Linkable, Links, link, plain_subject
-from features.sources.readers import Array, SourceError
-from features.sources.source import FILE, ROW, Found, Progress
+from features.sources.parties import Address, Parties, Person, Side, contacts_met, nobody_ours
+from features.sources.readers import Array
+from features.sources.source import FILE, ROW, Found, Progress, made_id, shared_mail_id
 
 _REACHED = ("delivered-to", "x-original-to", "x-delivered-to", "envelope-to", "x-envelope-to", "apparently-to")
 _LONGEST_SUBJECT = 1_000
 _PROBED_MAILS = 500
-_LIKELY = 3
-_TOLD_OTHERS = 3
 _PROGRESS_EVERY = 100
 _NOTHING = np.empty(0, np.uint32)
 
@@ -86,7 +84,7 @@ def read(path: Path, options: MailOptions, progress: Progress | None = None) -> 
     """
     parties = Parties(options.our_domains, options.contacts)
     if not parties.own:
-        raise SourceError(f"{path.name}: which domains are yours? Name them with --our-domain; {_likely_domains(path)}")
+        raise nobody_ours(path.name, _first_domains(path))
     report = progress or (lambda step, share: None)
     pieces, copies = Pieces(path), _Copies()
     rejects: list[Reject] = []
@@ -111,8 +109,10 @@ def read(path: Path, options: MailOptions, progress: Progress | None = None) -> 
     counts = {"read": read, "imported": len(kept), "duplicate": copies.duplicates, "rejected": len(rejects)}
     for (word, _), times in sorted(apart.items()):
         counts[word] = counts.get(word, 0) + times
-    tables = {"interactions": _interactions(kept, links, options), "contacts": _contacts(kept, parties)}
-    return Found(tables, rejects + pieces.rejects, counts, _notes(mails, kept, links, apart, pieces.others))
+    met = (({side.account_id for side in mail.sides}, (mail.sender, *mail.addressed)) for mail in kept)
+    tables = {"interactions": _interactions(kept, links, options), "contacts": contacts_met(met, parties)}
+    notes = _notes(mails, kept, links, apart)
+    return Found(tables, rejects + pieces.rejects, counts, notes, others=pieces.others)
 
 
 class _Refused(ValueError):
@@ -134,7 +134,7 @@ def _mail(piece: Piece, fields: Fields, parties: Parties, options: MailOptions) 
     except NoDate as error:
         raise _Refused("Date", date, str(error)) from None
     sender, addressed = writers[0], fields.addresses("to", "cc", "bcc")
-    sides = parties.sides(sender, addressed, fields.addresses(*_REACHED))
+    sides = parties.sides(sender, addressed, fields.addresses(*_REACHED), at)
     apart = kept_apart(fields, sender.address, piece.file, parties)
     if isinstance(sides, str):
         apart, sides = apart or (sides, ""), []
@@ -229,9 +229,9 @@ def _linked(mails: list[Mail]) -> Links:
 def _interactions(mails: list[Mail], links: Links, options: MailOptions) -> pa.Table:
     """One row for each mail and account, in order of time."""
     names = ["interaction_id", "account_id", "contact_id", "our_contact_id", "at", "kind", "actor", "channel"]
-    names += ["thread_id", "reply_to", "words", *(["text"] if options.keep_text else []), FILE, ROW]
+    names += ["thread_id", "reply_to", "shared_id", "words", *(["text"] if options.keep_text else []), FILE, ROW]
     columns: dict[str, list[str | int | None]] = {name: [] for name in names}
-    ids = [{side.account_id: _short(min(mail.ids), side.address) for side in mail.sides} for mail in mails]
+    ids = [{side.account_id: made_id("mail", min(mail.ids), side.address) for side in mail.sides} for mail in mails]
     for place, mail in enumerate(mails):
         parent = links.parent[place]
         for side in mail.sides:
@@ -244,8 +244,9 @@ def _interactions(mails: list[Mail], links: Links, options: MailOptions) -> pa.T
                 "kind": "message",
                 "actor": side.actor,
                 "channel": "email",
-                "thread_id": _short(links.root[place]),
+                "thread_id": made_id("mail", links.root[place]),
                 "reply_to": ids[parent].get(side.account_id) if parent >= 0 else None,
+                "shared_id": shared_mail_id(next((one for one in sorted(mail.ids) if not one.startswith("~")), "")),
                 "words": None if mail.words is None else str(mail.words),
                 "text": mail.text,
                 FILE: mail.file,
@@ -257,33 +258,7 @@ def _interactions(mails: list[Mail], links: Links, options: MailOptions) -> pa.T
     return pa.table({name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()})
 
 
-def _short(*parts: str) -> str:
-    """An id made from what identifies a thing in the source, the same at every import."""
-    return "mail-" + blake2b("\0".join(parts).encode(errors="replace"), digest_size=10).hexdigest()
-
-
-def _contacts(mails: Iterable[Mail], parties: Parties) -> pa.Table:
-    """The people of the accounts that mails were exchanged with, each with the name most often used."""
-    names: dict[tuple[str, str, str], Counter[str]] = {}
-    for mail in mails:
-        accounts = {side.account_id for side in mail.sides}
-        for one in (mail.sender, *mail.addressed):
-            person = parties.person(one.address)
-            if person is not None and person.account_id in accounts and not person.listed:
-                used = names.setdefault((person.contact_id, person.account_id, one.address), Counter())
-                if one.name and "@" not in one.name:
-                    used[one.name] += 1
-    rows = [
-        (*ids, min(used, key=lambda name: (-used[name], name), default=None)) for ids, used in sorted(names.items())
-    ]
-    columns = zip(*rows, strict=True) if rows else ((), (), (), ())
-    named = dict(zip(("contact_id", "account_id", "email", "name"), columns, strict=True))
-    return pa.table({name: pa.array(values, pa.string()) for name, values in named.items()})
-
-
-def _notes(
-    mails: list[Mail], kept: list[Mail], links: Links, apart: Mapping[tuple[str, str], int], others: list[str]
-) -> list[str]:
+def _notes(mails: list[Mail], kept: list[Mail], links: Links, apart: Mapping[tuple[str, str], int]) -> list[str]:
     """What a user should know: what told that mails are kept apart, and what could not be taken as it stood."""
     notes = []
     for word in sorted({word for word, reason in apart if reason}):
@@ -301,19 +276,11 @@ def _notes(
     if strangers:
         domain, times = min(strangers.items(), key=lambda one: (-one[1], one[0]))
         notes.append(f"mail: of those not to us {times:,} went to {domain}; if it is one of yours, name it, too")
-    if others:
-        named = ", ".join([*others[:_TOLD_OTHERS], *(["..."] if len(others) > _TOLD_OTHERS else [])])
-        notes.append(f"mail: {len(others):,} files hold no mail and were passed over ({named})")
     return notes
 
 
-def _likely_domains(path: Path) -> str:
-    """The domains most often seen in the first mails, in words."""
-    seen: Counter[str] = Counter()
-    for read, piece in enumerate(Pieces(path)):
-        if read == _PROBED_MAILS:
-            break
+def _first_domains(path: Path) -> Iterator[str]:
+    """The domains of the people in the first mails, each once for a mail."""
+    for piece in islice(Pieces(path), _PROBED_MAILS):
         found = read_fields(piece.content).addresses("from", "to", "cc", "delivered-to")
-        seen.update({one.address.rpartition("@")[2] for one in found})
-    likely = sorted(seen, key=lambda domain: (-seen[domain], domain))[:_LIKELY]
-    return "the most frequent are " + ", ".join(likely) if likely else "no mail names one"
+        yield from {one.address.rpartition("@")[2] for one in found}

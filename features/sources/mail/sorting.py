@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 
 from features.sources.mail.messages import Fields, decoded
-from features.sources.mail.parties import Parties
+from features.sources.parties import Parties
 
 INVITATION = ("calendar invitation", "text/calendar")
 """Meetings come in by the calendar."""

@@ -1,0 +1,1 @@
+"""Erasing people, accounts and old records from a store; the rules stand in ``docs/erasure.md``."""

@@ -85,4 +85,4 @@ def load_champion(tracking_uri: str) -> Champion:
 
 
 def _advice(tracking_uri: str) -> str:
-    return f"no champion in {tracking_uri}: train a model first with 'rapport train FOLDER'"
+    return f"no champion in {tracking_uri}: train a model first with 'rapport train'"

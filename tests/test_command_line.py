@@ -114,7 +114,7 @@ def test_wrong_usage_is_code_2(arguments: list[str], told: str, tmp_path: Path) 
         (["score", "missing", "--as-of", AS_OF], "there is no such store"),
         (["train", "."], "holds no canonical tables"),
         (["score", ".", "--as-of", AS_OF], "holds no canonical tables"),
-        (["serve"], "train a model first with 'rapport train FOLDER'"),
+        (["serve"], "train a model first with 'rapport train'"),
     ],
 )
 def test_a_failure_is_one_line_and_code_1(arguments: list[str], told: str, tmp_path: Path) -> None:

@@ -119,4 +119,4 @@ def _champion(client: mlflow.MlflowClient) -> str | None:
 
 
 def _advice(address: str) -> str:
-    return f"no models in {address}: train one first with 'rapport train FOLDER'"
+    return f"no models in {address}: train one first with 'rapport train'"

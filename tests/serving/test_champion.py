@@ -40,7 +40,7 @@ def test_the_alias_leads_to_its_version(champion: Champion, tracking_store: str,
 
 
 def test_a_model_without_the_alias_is_no_champion(champion: Champion, tracking_store: str, tmp_path: Path) -> None:
-    with pytest.raises(NoChampion, match="train a model first with 'rapport train FOLDER'"):
+    with pytest.raises(NoChampion, match="train a model first with 'rapport train'"):
         locate(tracking_store)
     register(champion, tmp_path / "first")
     with pytest.raises(NoChampion, match="no champion in sqlite:///"):

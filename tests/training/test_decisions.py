@@ -193,7 +193,7 @@ def test_other_tags_are_no_decisions(store: str) -> None:
 
 
 def test_without_models_there_is_nothing_to_go_back_to(tracking_store: str) -> None:
-    with pytest.raises(NoSuchVersion, match=r"no models in sqlite:.*train one first with 'rapport train FOLDER'"):
+    with pytest.raises(NoSuchVersion, match=r"no models in sqlite:.*train one first with 'rapport train'"):
         rollback("bob", NOW)
 
 

@@ -57,6 +57,6 @@ def test_looking_creates_no_store(tracking_store: str, tmp_path: Path, monkeypat
     with pytest.raises(NoSuchVersion, match="no models in sqlite:"):
         versions()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/elsewhere/mlflow.db")
-    with pytest.raises(NoSuchVersion, match=r"elsewhere/mlflow\.db: train one first with 'rapport train FOLDER'"):
+    with pytest.raises(NoSuchVersion, match=r"elsewhere/mlflow\.db: train one first with 'rapport train'"):
         versions()
     assert not (tmp_path / "elsewhere").exists()

@@ -13,6 +13,7 @@ that one to what is documented.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 
 import lightgbm as lgb
@@ -28,6 +29,7 @@ from models.trees import RiskSettings, predict_scores, train_booster
 from training.directed import fit_linear
 from training.directed_logistic import DirectedLogistic
 from training.entries import Entries, make_folds
+from training.levels import Told, levelled
 from training.splits import Fold
 
 LOSSES_FOR_HALF = 500.0
@@ -57,9 +59,11 @@ class Held:
     linear: Array
     labels: Array
 
-    def blended(self, weights: tuple[float, float]) -> Array:
-        """The weighted scores (n, H), 0 where there is none."""
-        return np.nan_to_num(weights[0] * self.trees + weights[1] * self.linear)
+    def told(self, weights: tuple[float, float]) -> Told:
+        """The weighted scores (n, H), 0 where there is none, with their outcomes."""
+        scores = np.nan_to_num(weights[0] * self.trees + weights[1] * self.linear)
+        rows = self.entries.matrix.rows
+        return Told(scores, self.labels, rows.as_of, rows.account)
 
 
 @dataclass(frozen=True)
@@ -79,14 +83,15 @@ def fit(entries: Entries, settings: RiskSettings, definition: Definition, member
     """
     entries = entries.used_rows()
     sample = tried(entries, settings.seed)
-    held = out_of_fold(sample, make_folds(sample, settings.seed)[0], settings)
+    folds, in_time = make_folds(sample, settings.seed)
+    held, last = out_of_fold(sample, folds, settings)
     linear, beyond = _linear(sample)
     weights = _weights(held, int(entries.lost_accounts(entries.usable).max()))
-    scores = held.blended(weights)
+    blend = Blend(_trees(entries, settings), linear, *weights)
+    scores = _levelled(held, last, folds, blend) if in_time else held.told(weights).scores
     account = sample.matrix.rows.account
     calibration = fit_calibration(scores, held.labels, account, beyond=weights[1] * beyond)
-    blend = Blend(_trees(entries, settings), linear, *weights)
-    others, spread = _members(entries, held, blend, settings, members)
+    others, spread = _members(entries, held, scores, blend, settings, members)
     matrix, horizons = entries.matrix, entries.outcomes.horizons
     model = RiskModel(
         blend, matrix.columns, matrix.fingerprint, horizons, calibration, definition, settings, others, spread
@@ -99,21 +104,49 @@ def tried(entries: Entries, seed: int) -> Entries:
     return entries.share(MOST_TRIED, seed, LEAST_LOST)
 
 
-def out_of_fold(entries: Entries, folds: list[Fold], settings: RiskSettings) -> Held:
-    """Scores of the entries that the folds score."""
+def out_of_fold(entries: Entries, folds: list[Fold], settings: RiskSettings) -> tuple[Held, Held]:
+    """Scores of the entries that the folds score, and those that the models of the last ones (in time) give to what
+    they learned from."""
     horizons = entries.outcomes.horizons
     values, days_to_end = entries.matrix.values, entries.matrix.standing.days_to_end
-    trees, linear = (np.full(entries.usable.shape, np.nan) for _ in range(2))
+    trees, linear, own_trees, own_linear = (np.full(entries.usable.shape, np.nan) for _ in range(4))
+    begun = [_begins(entries, fold) for fold in folds]
 
-    for fold in folds:
+    def score(booster: lgb.Booster, documented: LinearModel, wanted: Array, trees: Array, linear: Array) -> None:
+        rows = np.flatnonzero(wanted.any(axis=1))
+        found = predict_scores(booster, values[rows], days_to_end[rows], horizons)
+        trees[rows] = np.where(wanted[rows], found, trees[rows])
+        found = documented.scores(values[rows], days_to_end[rows], horizons)
+        linear[rows] = np.where(wanted[rows], found, linear[rows])
+
+    for fold, begin in zip(folds, begun, strict=True):
         learned = entries.only(fold.learn).used_rows()
-        rows = np.flatnonzero(fold.score.any(axis=1))
-        scored = fold.score[rows]
-        found = predict_scores(_trees(learned, settings), values[rows], days_to_end[rows], horizons)
-        trees[rows] = np.where(scored, found, trees[rows])
-        found = _linear(learned)[0].scores(values[rows], days_to_end[rows], horizons)
-        linear[rows] = np.where(scored, found, linear[rows])
-    return Held(entries, trees, linear, np.where(np.isnan(linear), -1, entries.labels).astype(np.int8))
+        booster, documented = _trees(learned, settings), _linear(learned)[0]
+        score(booster, documented, fold.score, trees, linear)
+        if begin == max(begun):
+            score(booster, documented, fold.learn, own_trees, own_linear)
+
+    def held(trees: Array, linear: Array) -> Held:
+        return Held(entries, trees, linear, np.where(np.isnan(linear), -1, entries.labels).astype(np.int8))
+
+    return held(trees, linear), held(own_trees, own_linear)
+
+
+def _begins(entries: Entries, fold: Fold) -> int:
+    """The first moment of what a fold scores."""
+    return int(entries.matrix.rows.as_of[fold.score.any(axis=1)].min())
+
+
+def _levelled(held: Held, last: Held, folds: list[Fold], blend: Blend) -> Array:
+    """The out-of-fold scores at the level of the model that ships."""
+    weights = (blend.trees_weight, blend.linear_weight)
+    entries, begun = held.entries, defaultdict[int, Array](lambda: np.zeros(len(held.labels), dtype=bool))
+    for fold in folds:
+        begun[_begins(entries, fold)] |= fold.score.any(axis=1)
+    matrix = entries.matrix
+    scores = blend.scores(matrix.values, matrix.standing.days_to_end, entries.outcomes.horizons)
+    final = replace(held.told(weights), scores=scores, labels=entries.labels)
+    return levelled(held.told(weights), [begun[begin] for begin in sorted(begun)], last.told(weights), final)
 
 
 def _weights(held: Held, lost: int) -> tuple[float, float]:
@@ -137,13 +170,12 @@ def _weights(held: Held, lost: int) -> tuple[float, float]:
 
 
 def _members(
-    entries: Entries, held: Held, blend: Blend, settings: RiskSettings, wanted: int
+    entries: Entries, held: Held, scores: Array, blend: Blend, settings: RiskSettings, wanted: int
 ) -> tuple[tuple[Member, ...], float]:
     """The whole learned again from groups drawn with replacement, and the root of the share of groups drawn."""
     groups, member = np.unique(entries.group, return_inverse=True)
     held_member = np.searchsorted(groups, held.entries.group)
     drawn_at_once = max(int(min(1.0, MOST_OF_MEMBER / int(entries.usable.sum())) * len(groups)), 1)
-    weights = (blend.trees_weight, blend.linear_weight)
 
     def learn(chance: np.random.Generator) -> Member:
         while True:
@@ -156,7 +188,7 @@ def _members(
         linear, beyond = _linear(drawn, weight, chance)
         return Member(
             replace(blend, booster=_trees(drawn, settings, weight), linear=linear),
-            _recalibrated(held, again, weights, weights[1] * beyond),
+            _recalibrated(held, scores, again, blend.linear_weight * beyond),
         )
 
     chances = np.random.default_rng(settings.seed).spawn(wanted)
@@ -165,12 +197,12 @@ def _members(
     return tuple(learn(chance) for chance in chances), float(np.sqrt(drawn_at_once / len(groups)))
 
 
-def _recalibrated(held: Held, rows: Array, weights: tuple[float, float], beyond: Array) -> Calibration:
+def _recalibrated(held: Held, scores: Array, rows: Array, beyond: Array) -> Calibration:
     """The calibration by out-of-fold scores of ``rows``, where an account drawn twice counts as two."""
     account = held.entries.matrix.rows.account[rows].astype(np.int64)
     nth = np.arange(len(rows)) - np.searchsorted(rows, rows)
     copies = account * len(rows) + nth
-    return fit_calibration(held.blended(weights)[rows], held.labels[rows], copies, beyond=beyond)
+    return fit_calibration(scores[rows], held.labels[rows], copies, beyond=beyond)
 
 
 def _teaches(labels: Array) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -81,20 +81,27 @@ class RejectList:
 
 @dataclass(frozen=True)
 class _Kind:
-    """A kind of source that is told by its content and hands over tables as it found them."""
+    """A kind of source that is told by its content and hands over tables as it found them.
+
+    Both are given the files that were taken for tables, which are no exports of a CRM then.
+    """
 
     name: str
-    recognises: Callable[[Path], bool]
-    read: Callable[[Path, SourceMapping, ImportOptions, Progress], Found]
+    recognises: Callable[[Path, Container[Path]], bool]
+    read: Callable[[Path, Container[Path], SourceMapping, ImportOptions, Progress], Found]
 
 
-def _read_mail(source: Path, mapping: SourceMapping, options: ImportOptions, report: Progress) -> Found:
+def _read_mail(
+    source: Path, taken: Container[Path], mapping: SourceMapping, options: ImportOptions, report: Progress
+) -> Found:
     ours, contacts = _people(mapping, options)
     return mail.read(source, mail.MailOptions(ours, contacts, options.until, options.keep_text), report)
 
 
-def _read_crm(source: Path, mapping: SourceMapping, options: ImportOptions, report: Progress) -> Found:
-    return crm.read(source, mapping.crm, report)
+def _read_crm(
+    source: Path, taken: Container[Path], mapping: SourceMapping, options: ImportOptions, report: Progress
+) -> Found:
+    return crm.read(source, mapping.crm, report, taken)
 
 
 def _people(mapping: SourceMapping, options: ImportOptions) -> tuple[frozenset[str], dict[str, Person]]:
@@ -105,7 +112,9 @@ def _people(mapping: SourceMapping, options: ImportOptions) -> tuple[frozenset[s
     return mapping.our_domains | options.our_domains, contacts
 
 
-def _read_calendar(source: Path, mapping: SourceMapping, options: ImportOptions, report: Progress) -> Found:
+def _read_calendar(
+    source: Path, taken: Container[Path], mapping: SourceMapping, options: ImportOptions, report: Progress
+) -> Found:
     if options.until is None:
         raise SourceError(f"{source.name}: to read a calendar the moment of the import must be known")
     chosen = calendar.CalendarOptions(options.until, *_people(mapping, options), mapping.calendar_zone)
@@ -114,8 +123,8 @@ def _read_calendar(source: Path, mapping: SourceMapping, options: ImportOptions,
 
 _KINDS = (
     _Kind("CRM export", is_crm_export, _read_crm),
-    _Kind("mail", mail.recognises, _read_mail),
-    _Kind("calendar", calendar.recognises, _read_calendar),
+    _Kind("mail", lambda source, taken: mail.recognises(source), _read_mail),
+    _Kind("calendar", lambda source, taken: calendar.recognises(source), _read_calendar),
 )
 
 
@@ -141,17 +150,18 @@ def gather(
         declared.append(read_declarations(source, mapping.declared))
         plan = planned(source, mapping)
         read_planned(plan, checked, report)
-        kinds = [] if is_canonical(source) else [kind for kind in _KINDS if kind.recognises(source)]
+        taken = {path for _, path in plan}
+        kinds = [] if is_canonical(source) else [kind for kind in _KINDS if kind.recognises(source, taken)]
         if not plan and not kinds:
             raise SourceError(_nothing_known(source))
         others: set[str] | None = None
         for kind in kinds:
-            found = kind.read(source, mapping, options, report)
+            found = kind.read(source, taken, mapping, options, report)
             told[f"{source.name} ({kind.name})"] = found.counts
             notes += found.notes
             _check(found, checked, kind.name)
             others = set(found.others) if others is None else others & set(found.others)
-        notes += _passed_over(source, sorted((others or set()) - {path.name for _, path in plan}))
+        notes += _passed_over(source, sorted((others or set()) - {path.name for path in taken}))
     rows = {name: joined([no_rows(table), *checked.rows.pop(name, [])]) for name, table in TABLES.items()}
     ignored = {file: names for file, names in checked.ignored.items() if names}
     return Gathered(

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import rapport
+from features import terminal
 from features.catalogue import FAMILIES, WINDOWS, Entry, as_documents, as_markdown, entries, folded
 from features.indicators import REGISTRY, Indicator, Mark
 
@@ -322,7 +323,7 @@ def test_the_json_has_every_column_under_stable_keys() -> None:
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_table_fits_and_breaks_no_name(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rapport, "WIDE", width)
+    monkeypatch.setattr(terminal, "WIDE", width)
     lines = catalogue("table").splitlines()
     assert max(map(len, lines)) <= width
     names = [line.split()[0] for line in lines if line.startswith(" ") and line[1:2].strip()]

@@ -90,7 +90,7 @@ def test_with_many_losses_what_out_of_fold_scores_say_decides() -> None:
 
 def test_where_nothing_was_scored_with_both_outcomes_the_rule_stands() -> None:
     entries = world(60, believable(1, -2.0), 4).entries
-    held = out_of_fold(entries, make_folds(entries, SEED)[0], SETTINGS)
+    held, _ = out_of_fold(entries, make_folds(entries, SEED)[0], SETTINGS)
     kept = replace(held, labels=np.where(held.labels == 1, -1, held.labels))
     assert fitting._weights(kept, 125) == (0.2, 0.8)
 
@@ -116,7 +116,7 @@ def watched(entries: Entries, monkeypatch: pytest.MonkeyPatch) -> Watched:
         return LinearModel(columns, columns + 1, columns, columns, number, ramps, ramps), np.zeros(len(HORIZONS))
 
     monkeypatch.setattr(fitting, "_linear", numbered)
-    held = out_of_fold(entries, make_folds(entries, SEED)[0], SETTINGS)
+    held, _ = out_of_fold(entries, make_folds(entries, SEED)[0], SETTINGS)
     np.testing.assert_array_equal(np.isnan(held.trees), np.isnan(held.linear))
     np.testing.assert_array_equal(held.labels >= 0, ~np.isnan(held.linear))
     np.testing.assert_array_equal(held.labels[held.labels >= 0], entries.labels[held.labels >= 0])

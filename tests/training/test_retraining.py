@@ -49,10 +49,11 @@ def hang(*given, **named):
 
 TRAINING = """
 from training import retraining
+from features.sources.gathering import AS_IS
 from training.preparing import TrainOptions
 retraining.train = hang
 with only_one(lock):
-    retraining.retrain(source, tables, None, TrainOptions(), 0)
+    retraining.retrain([source], tables, AS_IS, TrainOptions(), 0)
 """
 
 # The import alone, as retraining begins it; what is imported with training takes seconds to load.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,13 @@ from features.sources.source import FILE, ROW, Found, Progress, shared_mail_id
 _TOLD_COLUMNS = 8
 
 
-def read(path: Path, options: Mapping[str, Any] | None = None, progress: Progress | None = None) -> Found:
-    """The exports of one CRM at a path: a file, a folder of files, or a zip of them.
+def read(
+    path: Path,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    taken: Container[Path] = (),
+) -> Found:
+    """The exports of one CRM at a path: a file, a folder of files, or a zip of them, leaving those ``taken`` out.
 
     ``options`` are what a mapping declares under ``[crm]`` (``definitions.read_options``). Raises SourceError where a
     file as a whole cannot be read, or leaves open what its dates, times and numbers mean.
@@ -41,6 +46,7 @@ def read(path: Path, options: Mapping[str, Any] | None = None, progress: Progres
     chosen = read_options(options or {})
     report = progress or (lambda step, share: None)
     with export_files(path) as files:
+        files = [file for file in files if file not in taken]
         known = [one for file in files if (one := recognise(file))]
         if not known:
             raise SourceError(f"{path.name}: holds no export of HubSpot, Salesforce, Dynamics 365, Odoo or Pipedrive")

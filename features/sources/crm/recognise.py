@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -32,11 +32,11 @@ class Recognised:
     form: Form
 
 
-def recognises(path: Path) -> bool:
-    """Whether a file, or a file in a folder or a zip, is an export of a CRM."""
+def recognises(path: Path, taken: Container[Path] = ()) -> bool:
+    """Whether a file, or a file in a folder or a zip, is an export of a CRM, leaving those ``taken`` out."""
     try:
         with export_files(path, probe=True) as files:
-            return any(recognise(file) for file in files)
+            return any(recognise(file) for file in files if file not in taken)
     except SourceError:
         return False
 

@@ -30,6 +30,7 @@ PORTFOLIO = ("--accounts", "150", "--years", "4", "--seed", "3")
 COMMANDS = (
     "simulate",
     "import",
+    "pull",
     "forget",
     "train",
     "models",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from features.sources.calendar.events import Event, Refused, read_events
 from features.sources.calendar.invited import NOBODY, NOT_WITH_US, Invited, invited, outcome
 from features.sources.calendar.series import Date, told
 from features.sources.calendar.sheets import begins_calendar, named_calendar, sheets
+from features.sources.files import iso
 from features.sources.parties import Address, Parties, Person, contacts_met, nobody_ours
 from features.sources.source import FILE, ROW, Found, Progress, made_id
 
@@ -213,22 +214,18 @@ def _row(date: Date, side: Invited) -> dict[str, str | int | None]:
         "account_id": side.account_id,
         "contact_id": side.contact_id,
         "our_contact_id": side.our_contact_id,
-        "at": _iso(date.start),
+        "at": iso(date.start),
         "kind": "meeting",
         "actor": became.actor,
-        "recorded_at": _iso(recorded),
+        "recorded_at": iso(recorded),
         "minutes": minutes,
         "outcome": became.word or None,
-        "resolved_at": _iso(became.resolved),
-        "outcome_recorded_at": _iso(became.known),
-        "updated_at": _iso(event.changed),
+        "resolved_at": iso(became.resolved),
+        "outcome_recorded_at": iso(became.known),
+        "updated_at": iso(event.changed),
         FILE: event.file,
         ROW: event.number,
     }
-
-
-def _iso(seconds: int | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _first_domains(path: Path, zone: tzinfo | None, until: int) -> Iterator[str]:

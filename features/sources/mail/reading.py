@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pyarrow as pa
 
 from features.histories.checks import shown
 from features.histories.columns import Reject
+from features.sources.files import iso
 from features.sources.mail.containers import Piece, Pieces, holds_mail
 from features.sources.mail.dates import NoDate, written_at
 from features.sources.mail.messages import Fields, content_digest, decoded, read_body, read_fields
@@ -240,7 +240,7 @@ def _interactions(mails: list[Mail], links: Links, options: MailOptions) -> pa.T
                 "account_id": side.account_id,
                 "contact_id": side.contact_id,
                 "our_contact_id": side.our_contact_id,
-                "at": datetime.fromtimestamp(mail.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "at": iso(mail.at),
                 "kind": "message",
                 "actor": side.actor,
                 "channel": "email",
